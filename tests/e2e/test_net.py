@@ -4,13 +4,18 @@ import json
 import random
 
 import numpy as np
+import onnxruntime
 import pytest
 import tomlkit
+from sklearn.metrics import roc_auc_score
 
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
 from medspace.learning.net.masked import MaskedNets
+from medspace.learning.using.errors import PackedModelError
+from medspace.sdk import predict
+from medspace.trust.errors import MembersSignatureError
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
 
 DICTIONARY = """
@@ -133,6 +138,42 @@ def test_people_see_how_it_was_trained(run, stage, capsys, language):
     shown = capsys.readouterr().out
     title = {"en": "Neural network", "zh": "神经网络"}[language]
     assert all(words in shown for words in (title, "AUC", "North")), shown
+
+
+def test_the_model_leaves_as_a_file_and_scores_rows_without_a_connector(run, stage, tmp_path, capsys):
+    """The file is signed; its scores are those of onnxruntime on the graph, and tell the sick from the well."""
+    config, rows = str(stage.nodes["user"].file), tmp_path / "rows.csv"
+    rows.write_text(patients(99))
+    files = [tmp_path / f"net.{form}" for form in ("safetensors", "onnx")]
+    for file in files:
+        assert root(["model", run["model"]["id"], "--out", str(file), "--config", config]) == 0
+    key = stage.space("user").status()["authority_key"]
+    assert root(["check-model", str(files[0]), "--authority-key", key]) == 0
+    assert "User" in capsys.readouterr().out
+    assert root(["check-model", str(files[0])]) == 4
+    with pytest.raises(MembersSignatureError):
+        root(["check-model", str(files[0]), "--authority-key", "A" * 43])
+    capsys.readouterr()
+    assert root(["predict", str(files[0]), str(rows), "--name", "person", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    lines = [line.split(",") for line in rows.read_text().splitlines()[1:]]
+    assert [one["row"] for one in found["rows"]] == [line[0] for line in lines]
+    scores = np.array([one["scores"][0] for one in found["rows"]])
+    assert roc_auc_score([int(line[1]) for line in lines], scores) > 0.75
+    session = onnxruntime.InferenceSession(files[1].read_bytes(), providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["columns"])[:2] == ["age", "pain=typical"]
+    values = np.array([[float(line[2]), float(line[3] == "typical"), 0.0] for line in lines])
+    assert np.allclose(session.run(["scores"], {"values": values})[0][:, 0], scores, atol=1e-12)
+    assert predict(files[0], rows, name="person") == found
+
+
+def test_a_file_whose_numbers_were_changed_scores_nothing(run, stage, tmp_path):
+    content = stage.space("user").model_file(run["model"]["id"])
+    (tmp_path / "net.safetensors").write_bytes(content[:-8] + b"\0" * 8)
+    (tmp_path / "rows.csv").write_text(patients(99))
+    for words in (["predict", "net.safetensors", "rows.csv"], ["check-model", "net.safetensors"]):
+        with pytest.raises(PackedModelError):
+            root([words[0], *(str(tmp_path / file) for file in words[1:])])
 
 
 def test_several_classes_in_order_from_a_file(stage, agreements, tmp_path, capsys):

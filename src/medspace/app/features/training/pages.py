@@ -136,6 +136,11 @@ async def card(visit: PortalVisit) -> Response:
     return visit.download(path("models", visit.query("id"), "card.html"))
 
 
+async def file(visit: PortalVisit) -> Response:
+    """The model itself as a file, for `medspace predict`."""
+    return visit.download(path("models", visit.query("id"), "file.safetensors"))
+
+
 async def study(visit: PortalVisit) -> Response:
     """What was found, as a study shows it: effects with their intervals, and who saw what."""
     made = await visit.get(f"/models/{visit.query('id')}")
@@ -188,6 +193,7 @@ PAGES = PortalPages(
         PortalPage("/training/new", new, TRAINERS),
         PortalPage("/training/model", model, READERS),
         PortalPage("/training/card", card, READERS),
+        PortalPage("/training/file", file, READERS),
         PortalPage("/training/study", study, READERS),
         PortalPage("/training/compare", compare, READERS),
     ),

@@ -1,0 +1,35 @@
+"""`medspace.sdk.predict` and `medspace.sdk.check_model`: a model's file on this machine, without a connector."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medspace.core.canonical import JsonObject
+
+
+def predict(model: str | Path, rows: str | Path, *, missing: Sequence[str] = (), name: str = "") -> JsonObject:
+    """Score the rows of a CSV file with the file of a model; nothing is sent anywhere.
+
+    `missing` are what cells without a value hold, beside nothing; `name` is the column with what rows are called. The
+    result has `target`, `outputs` (what the scores are), `rows` (each with `row` and `scores`, None where the model
+    knows nothing of it) and `unknown`, their number.
+
+    Raises:
+        MedspaceError: one of the files cannot be used; with the reason, and the line.
+    """
+    from medspace.app.features.training.using.predicting import predicted  # noqa: PLC0415 - numpy only when needed
+
+    return predicted(Path(model), Path(rows), missing, name)
+
+
+def check_model(model: str | Path, authority_key: str = "") -> JsonObject:
+    """Who signed the card of a model's file, which was not changed: `outcome`, `by`, `name`, `time`, `listed`.
+
+    `outcome` is "verified"; without the key of the space's authority "unverifiable".
+
+    Raises:
+        MedspaceError: the file was changed, or no member of that authority's space signed it.
+    """
+    from medspace.app.features.training.using.predicting import checked  # noqa: PLC0415 - cryptography, numpy
+
+    return checked(Path(model), authority_key, datetime.now(UTC))

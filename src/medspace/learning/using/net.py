@@ -1,0 +1,48 @@
+"""Scoring rows with a trained net."""
+
+import numpy as np
+
+from medspace.core.material import Columns
+from medspace.learning.glm.design import Matrix
+from medspace.learning.net.description import held
+from medspace.learning.net.network import Perceptron
+from medspace.learning.net.task import parse
+from medspace.learning.using.pipeline import Head, Pipeline
+from medspace.runs.model import Model
+
+HEADS: dict[str, Head] = {"binary": "logistic", "classes": "classes", "ordinal": "ordinal"}
+
+
+def pipeline(model: Model) -> Pipeline:
+    """What a net computes: the chance of yes, or of each class."""
+    task, fitted = parse(model.task), held(model.result)
+    network = Perceptron(fitted.widths, task.activation, task.head)
+    weights = np.array([float(weight) for weight in fitted.weights])
+    layout = fitted.layout
+    return Pipeline(
+        target=task.table.target.column if task.classes else task.table.target.words,
+        features=task.table.features,
+        outputs=fitted.classes or ("chance",),
+        head=HEADS[task.head.kind],
+        fill=np.array(layout.fill),
+        kept=layout.kept,
+        centre=np.array(layout.centre),
+        scale=np.array(layout.scale),
+        layers=tuple(network.layers(weights)),
+        drops=task.table.missing == "drop",
+        activation=task.activation,
+        uncarried=fitted.uncarried,
+    )
+
+
+def score(model: Model, rows: Columns) -> Matrix:
+    """The chances of the classes of every row, shape (rows, classes); of a yes/no target, no and yes.
+
+    Missing values are treated as in training; NaN where the task drops rows with gaps, or where nobody was counted
+    with a level.
+
+    Raises:
+        ColumnUnknownError, LevelUnknownError: the rows do not suit the model.
+    """
+    found = pipeline(model).score_rows(rows)
+    return found if found.shape[1] > 1 else np.column_stack([1.0 - found, found])
