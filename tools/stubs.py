@@ -32,6 +32,6 @@ def sdk() -> str:
     """The stub of `medspace.sdk`."""
     clients = [feature.client() for feature in FEATURES if feature.client is not None]
     features = [f"from {client.__module__} import {client.__name__}" for client in clients]
-    imports = sorted([*features, *(_USING.format(name=name) for name in ("check_model", "predict"))])
+    imports = sorted([*features, *(_USING.format(name=name) for name in ("adapt", "check_model", "predict"))])
     bases = "\n".join(f"    {client.__name__}," for client in clients)
     return _PAGE.format(imports="\n".join(imports), bases=bases)

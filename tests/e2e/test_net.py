@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 
 import numpy as np
 import onnxruntime
@@ -13,7 +14,7 @@ from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
 from medspace.learning.net.masked import MaskedNets
-from medspace.learning.using.errors import PackedModelError
+from medspace.learning.using.errors import AdaptedBeforeError, PackedModelError
 from medspace.sdk import predict
 from medspace.trust.errors import MembersSignatureError
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
@@ -195,3 +196,43 @@ def test_the_first_weights_follow_from_the_seed_of_the_task():
     task = TASK | {"protection": "masked-sums"}
     first, other = (MaskedNets().summed(task | {"seed": seed}).task.seed for seed in (7, 8))
     assert first != other
+
+
+def test_a_model_adapted_here_is_better_here_and_stays_here(run, stage, tmp_path, capsys, monkeypatch):
+    """Adapting asks nobody: it works while no connection can be made, and leaves nothing but its file."""
+    model, rows, out = (tmp_path / name for name in ("net.safetensors", "rows.csv", "own.safetensors"))
+    model.write_bytes(stage.space("user").model_file(run["model"]["id"]))
+    lines = patients(77, 300).splitlines()
+    rows.write_text("\n".join([lines[0], *(line.replace(",0,", ",1,", 1) for line in lines[1:])]) + "\n")
+    logged = [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)]
+    key = stage.space("user").status()["authority_key"]
+    with monkeypatch.context() as cut:
+        cut.setattr(socket, "socket", _no_network)
+        cut.setattr(socket, "create_connection", _no_network)
+        words = [
+            "adapt",
+            str(model),
+            str(rows),
+            "--out",
+            str(out),
+            "--name",
+            "person",
+            "--how",
+            "intercept",
+            "--json",
+        ]
+        assert root(words) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["after"]["ece"] < found["before"]["ece"]
+        assert found["after"]["auc"] == found["before"]["auc"] is None  # everybody is sick here
+        assert root(["check-model", str(out), "--authority-key", key, "--json"]) == 4
+        assert json.loads(capsys.readouterr().out)["adapted"] == "intercept"
+        with pytest.raises(AdaptedBeforeError):
+            root(["adapt", str(out), str(rows), "--out", str(out)])
+        before, after = (predict(file, rows)["rows"][0]["scores"][0] for file in (model, out))
+        assert after > before
+    assert [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)] == logged
+
+
+def _no_network(*_, **__):
+    raise AssertionError("somebody was asked")

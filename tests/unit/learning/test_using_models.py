@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from medspace.core.tensors import read_head
 from medspace.learning.glm.design import starts
-from medspace.learning.glm.task import FeatureColumn
+from medspace.learning.glm.task import FeatureColumn, Target
 from medspace.learning.using.errors import PackedModelError
 from medspace.learning.using.onnx import onnx
 from medspace.learning.using.packing import PackedModel, packed, properties, unpacked
@@ -21,7 +21,7 @@ from medspace.learning.using.pipeline import Pipeline
 
 HEADS = ["logistic", "identity", "exponential", "hazard", "classes", "ordinal"]
 FEATURES = (
-    FeatureColumn("age"),
+    FeatureColumn("age", span=(0.0, 99.5)),
     FeatureColumn("pain", ("none", "typical", "other")),
     FeatureColumn("ward", ("a", "b")),
 )
@@ -39,7 +39,7 @@ def made(head="logistic", *, drops=False, uncarried=(), layers=(4,), activation=
         if name in NAMES:
             fill[NAMES.index(name)] = 0.0
     return Pipeline(
-        target="sick > 0",
+        target=Target("sick", ">", 0.0),
         features=FEATURES,
         outputs=tuple(f"o{k}" for k in range(outputs)),
         head=head,

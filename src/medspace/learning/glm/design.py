@@ -144,7 +144,7 @@ def sample(
     columns = tuple(
         _places(feature, rows) if feature.coded else _numbers(feature.name, rows) for feature in task.features
     )
-    target = _target(task.target, rows)
+    target = outcomes(task.target, rows)
     usable = ~np.isnan(target)
     if task.missing == "drop":
         for feature, column in zip(task.features, columns, strict=True):
@@ -240,7 +240,8 @@ def _places(feature: FeatureColumn, rows: Columns) -> Labels:
     return np.fromiter((place.get(code, len(feature.levels)) for code in found), np.int64, len(found))
 
 
-def _target(target: Target, rows: Material) -> Vector:
+def outcomes(target: Target, rows: Columns) -> Vector:
+    """The outcome of every row, NaN where it is missing."""
     if target.level is not None:
         codes = rows.codes(target.column)
         return np.array([np.nan if code is None else float(code == target.level) for code in codes], dtype=np.float64)

@@ -36,7 +36,7 @@ def linear_pipeline(
     values = [name for feature in task.features for name in feature.columns]
     kept = tuple(place for place, name in enumerate(task.columns) if name in said)
     return Pipeline(
-        target=task.target.words,
+        target=task.target,
         features=task.features,
         outputs=outputs,
         head=head,

@@ -4,6 +4,7 @@ import numpy as np
 
 from medspace.core.material import Columns
 from medspace.learning.glm.design import Matrix
+from medspace.learning.glm.task import Target
 from medspace.learning.net.description import held
 from medspace.learning.net.network import Perceptron
 from medspace.learning.net.task import parse
@@ -20,7 +21,7 @@ def pipeline(model: Model) -> Pipeline:
     weights = np.array([float(weight) for weight in fitted.weights])
     layout = fitted.layout
     return Pipeline(
-        target=task.table.target.column if task.classes else task.table.target.words,
+        target=Target(task.table.target.column) if task.classes else task.table.target,
         features=task.table.features,
         outputs=fitted.classes or ("chance",),
         head=HEADS[task.head.kind],

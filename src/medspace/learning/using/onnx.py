@@ -67,7 +67,7 @@ def onnx(made: Pipeline, properties: Mapping[str, str]) -> bytes:
         (11, [_value("values", len(made.columns))]),
         (12, [_value("scores", len(made.outputs))]),
     )
-    said = {"columns": dumps(made.columns), "outputs": dumps(made.outputs), "target": made.target, **properties}
+    said = {"columns": dumps(made.columns), "outputs": dumps(made.outputs), "target": made.target.words, **properties}
     return message(
         (1, IR),
         (2, "medspace"),

@@ -32,13 +32,31 @@ class _Card(msgspec.Struct, frozen=True):
     said: dict[str, Any]
 
 
+class Adapted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a model was adapted to the rows of one place, and how; `parameters` is the digest of what it is now."""
+
+    how: str
+    parameters: str
+
+
+class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pipeline: dict[str, Any]
+    card: dict[str, Any]
+    members: str
+    adapted: Adapted | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """A model outside of the space: what it computes, its card, and the members list that shows who signed it."""
+    """A model outside of the space: what it computes, its card, and the members list that shows who signed it.
+
+    One that was `adapted` is no longer what its card describes: the card is that of the model that it began with.
+    """
 
     pipeline: Pipeline
     card: JsonObject
     members: str
+    adapted: Adapted | None = None
 
 
 def packed(made: PackedModel) -> bytes:
@@ -50,7 +68,7 @@ def packed(made: PackedModel) -> bytes:
     numbers = {
         name: np.ascontiguousarray(values, dtype=NUMPY[DTYPE]) for name, values in made.pipeline.numbers().items()
     }
-    said = {"pipeline": made.pipeline.text(), "card": made.card, "members": made.members}
+    said = msgspec.to_builtins(_Said(made.pipeline.text(), made.card, made.members, made.adapted))
     metadata = {"format": FORMAT, "model": json.dumps(said, ensure_ascii=False)}
     shapes = {name: (DTYPE, values.shape) for name, values in numbers.items()}
     return head(shapes, metadata, LARGEST_HEAD) + b"".join(values.tobytes() for values in numbers.values())
@@ -68,17 +86,17 @@ def unpacked(content: bytes) -> PackedModel:
             read_metadata(source, LARGEST_HEAD),
             read_head(BytesIO(content), len(content), LARGEST_HEAD),
         )
-        said = json.loads(metadata.get("model", ""))
+        said = msgspec.json.decode(metadata.get("model", ""), type=_Said)
         if metadata.get("format") != FORMAT or any(one.dtype != DTYPE for one in tensors.values()):
             raise PackedModelError
         numbers = {name: _array(source, one) for name, one in tensors.items()}
-        made = pipelines.read(said["pipeline"], numbers)
-        card = msgspec.convert(said["card"], _Card)
-    except (InvalidInputError, ValueError, TypeError, KeyError, RecursionError):
+        made = pipelines.read(said.pipeline, numbers)
+        stated = msgspec.convert(said.card, _Card).facts.get("parameters")
+    except (InvalidInputError, ValueError, TypeError, RecursionError):
         raise PackedModelError from None
-    if card.facts.get("parameters") != made.digest():
+    if (stated if said.adapted is None else said.adapted.parameters) != made.digest():
         raise PackedModelError
-    return PackedModel(made, said["card"], str(said["members"]))
+    return PackedModel(made, said.card, said.members, said.adapted)
 
 
 def _array(source: BytesIO, tensor: Tensor) -> "Vector | Matrix":

@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from medspace.core.canonical import JsonObject
+from medspace.core.canonical import JsonObject, exact
 from medspace.core.hashing import digest
 from medspace.core.material import Columns
 from medspace.learning.glm.design import Mask, Matrix, Vector, raw, starts
 from medspace.learning.glm.maths import mean
-from medspace.learning.glm.task import FeatureColumn
+from medspace.learning.glm.task import FeatureColumn, Target
 from medspace.learning.net.heads import OutputHead
 from medspace.learning.using.errors import PackedModelError
 
@@ -29,7 +29,7 @@ WIDEST, MOST_LAYERS = 100_000, 64
 class PipelineText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pipeline without its numbers."""
 
-    target: str
+    target: Target
     features: list[FeatureColumn]
     outputs: list[str]
     head: Head
@@ -62,7 +62,7 @@ class Pipeline:
     `outputs` names what a row gets. A pipeline that `drops` has nothing to say of a row with a gap.
     """
 
-    target: str
+    target: Target
     features: tuple[FeatureColumn, ...]
     outputs: tuple[str, ...]
     head: Head
@@ -99,6 +99,15 @@ class Pipeline:
 
     def linear(self, values: Matrix) -> Matrix:
         """What the head makes scores of."""
+        now = self.arranged(values)
+        for place, (matrix, constant) in enumerate(self.layers):
+            now = now @ matrix + constant
+            if place < len(self.layers) - 1:
+                now = self.bent(now)
+        return now
+
+    def arranged(self, values: Matrix) -> Matrix:
+        """The columns that go into the first layer: filled, chosen, centred, scaled; NaN in rows it does not know."""
         gaps = np.isnan(values)
         known, unknown = self._joined(np.where(gaps, 0.0, values), gaps)
         filled = np.where(gaps, self.fill, known)
@@ -106,12 +115,12 @@ class Pipeline:
             unknown = unknown | gaps.any(axis=1)
         else:
             filled = np.column_stack([filled, gaps[:, self.starts]])
-        now: Matrix = (filled[:, self.kept] - self.centre) / self.scale
-        for place, (matrix, constant) in enumerate(self.layers):
-            now = now @ matrix + constant
-            if place < len(self.layers) - 1:
-                now = np.tanh(now) if self.activation == "tanh" else np.maximum(now, 0.0)
-        return np.where(unknown[:, None], np.nan, now)
+        made: Matrix = (filled[:, self.kept] - self.centre) / self.scale
+        return np.where(unknown[:, None], np.nan, made)
+
+    def bent(self, straight: Matrix) -> Matrix:
+        """What a hidden layer makes of its sums."""
+        return np.tanh(straight) if self.activation == "tanh" else np.maximum(straight, 0.0)
 
     def _joined(self, values: Matrix, gaps: Mask) -> tuple[Matrix, Mask]:
         how = self.joining
@@ -171,7 +180,7 @@ class Pipeline:
             self.activation,
             list(self.uncarried),
         )
-        said: JsonObject = msgspec.to_builtins(made)
+        said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
     def numbers(self) -> Mapping[str, Vector | Matrix]:
@@ -212,7 +221,7 @@ def read(text: JsonObject, numbers: Mapping[str, Vector | Matrix]) -> Pipeline:
         PackedModelError: they make none.
     """
     try:
-        said = msgspec.convert(text, PipelineText)
+        said = msgspec.convert(text, PipelineText, strict=False)
     except msgspec.ValidationError:
         raise PackedModelError from None
     count = sum(1 for name in numbers if name.endswith(".weight"))

@@ -106,7 +106,7 @@ def _verbs(app: "typer.Typer") -> None:
     from medspace.app.features.training import verbs
     from medspace.app.features.training.using import verbs as using
 
-    for verb in (verbs.train, verbs.runs, verbs.model, using.predict, using.check_model):
+    for verb in (verbs.train, verbs.runs, verbs.model, using.predict, using.adapt, using.check_model):
         app.command(verb.__name__.replace("_", "-"))(verb)
 
 

@@ -1,6 +1,7 @@
 """The scores of one's own rows by the file of a model, and who signed its card. Nothing is asked of anybody."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,10 +15,25 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.learning.using.errors import PackedModelError
-from medspace.learning.using.packing import LARGEST_FILE, PackedModel, unpacked
+from medspace.learning.glm.design import outcomes, raw
+from medspace.learning.glm.task import FeatureColumn
+from medspace.learning.using.adapting import How, LocalRows, adaptation
+from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, PackedModelError
+from medspace.learning.using.packing import LARGEST_FILE, Adapted, PackedModel, packed, unpacked
 from medspace.trust.errors import SignatureError
 from medspace.trust.members import read_members
+
+APART = 4  # one in so many persons is set apart to compare
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptingWishes:
+    """How a model is to be adapted; None: what is best in cross-validation. `name` says whose a row is."""
+
+    how: How | None = None
+    missing: Sequence[str] = ()
+    name: str = ""
+    seed: int = 0
 
 
 class ModelFileUnreadableError(InvalidInputError):
@@ -56,11 +72,37 @@ def predicted(file: Path, rows: Path, missing: Sequence[str] = (), name: str = "
     scores = model.score_rows(own)
     said = [None if np.isnan(row).any() else row.tolist() for row in scores]
     return {
-        "target": model.target,
+        "target": model.target.words,
         "outputs": list(model.outputs),
         "rows": [{"row": called, "scores": one} for called, one in zip(own.names, said, strict=True)],
         "unknown": sum(one is None for one in said),
     }
+
+
+def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonObject]:
+    """The file of a model that is adapted to the rows of a CSV file, and how good it is beside the untouched one.
+
+    Nothing of it goes anywhere; the file holds what was learned from these rows and belongs where they do.
+
+    Raises:
+        NotAdaptableError, AdaptedBeforeError: it is no model that can be adapted.
+        TooFewRowsError: there are too few rows.
+        PackedModelError, OwnRowsError: one of the files cannot be used.
+    """
+    packed_model = open_model(file)
+    model = packed_model.pipeline
+    if packed_model.adapted is not None:
+        raise AdaptedBeforeError(how=packed_model.adapted.how)
+    if model.head != "logistic":
+        raise NotAdaptableError(target=model.target.words)
+    target = FeatureColumn(model.target.column, () if model.target.level is None else (model.target.level,))
+    own = read_rows(rows, [*model.features, target], wishes.missing, wishes.name)
+    persons = np.unique(own.names, return_inverse=True)[1]
+    local = LocalRows(raw(model.features, own), outcomes(model.target, own), persons)
+    found = adaptation(model, local, apart=APART, seed=wishes.seed, how=wishes.how)
+    made = replace(packed_model, pipeline=found.model, adapted=Adapted(found.how, found.model.digest()))
+    compared = {"before": asdict(found.before), "after": asdict(found.after)}
+    return packed(made), {"how": found.how, "rows": found.rows, **compared}
 
 
 def checked(file: Path, key: str, now: datetime) -> JsonObject:
@@ -72,20 +114,25 @@ def checked(file: Path, key: str, now: datetime) -> JsonObject:
         MembersListError: its members list is not of that authority.
         SignatureError: no member of it has signed the card.
     """
-    packed = open_model(file)
-    facts, signed = packed.card["facts"], packed.card["signed"]
-    found: JsonObject = {"outcome": "unverifiable", "model": facts.get("model"), "by": signed.get("by")}
+    opened = open_model(file)
+    facts, signed = opened.card["facts"], opened.card["signed"]
+    how = None if opened.adapted is None else opened.adapted.how
+    found: JsonObject = {
+        "outcome": "unverifiable",
+        "model": facts.get("model"),
+        "by": signed.get("by"),
+        "adapted": how,
+    }
     if not key:
         return found
-    listed = read_members(packed.members, authority_key(key))
+    listed = read_members(opened.members, authority_key(key))
     member = listed.find(str(signed.get("by")))
     if member is None:
         raise SignatureError(did=str(signed.get("by")))
     try:
-        carding.check(
-            packed.card, member, min(instant(signed["time"]), now)
-        )  # a key counts for what it signed in time
+        # A key counts for what was signed in its time.
+        carding.check(opened.card, member, min(instant(signed["time"]), now))
     except (KeyError, ValueError):
         raise SignatureError(did=member.did) from None
     told = {"name": member.name, "time": signed["time"], "listed": stamp(listed.issued)}
-    return found | {"outcome": "verified", **told}
+    return found | {"outcome": "verified" if how is None else "unverifiable", **told}

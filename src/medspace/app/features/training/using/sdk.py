@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from medspace.core.canonical import JsonObject
 
@@ -20,6 +21,33 @@ def predict(model: str | Path, rows: str | Path, *, missing: Sequence[str] = (),
     from medspace.app.features.training.using.predicting import predicted  # noqa: PLC0415 - numpy only when needed
 
     return predicted(Path(model), Path(rows), missing, name)
+
+
+def adapt(
+    model: str | Path,
+    rows: str | Path,
+    out: str | Path,
+    *,
+    how: Literal["intercept", "temperature", "head", "tuned"] | None = None,
+    missing: Sequence[str] = (),
+    name: str = "",
+    seed: int = 0,
+) -> JsonObject:
+    """Adapt a model for a yes/no outcome to the rows of a CSV file, and write it to `out`; nothing is sent anywhere.
+
+    Without `how`, it is what is best in cross-validation. `name` is the column that says whose a row is. The result
+    has `how`, `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`,
+    `cases`, `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one.
+
+    Raises:
+        MedspaceError: one of the files cannot be used, or there are too few rows.
+    """
+    from medspace.app.features.training.using.predicting import AdaptingWishes  # noqa: PLC0415
+    from medspace.app.features.training.using.predicting import adapt as adapted  # noqa: PLC0415
+
+    content, found = adapted(Path(model), Path(rows), AdaptingWishes(how, missing, name, seed))
+    Path(out).write_bytes(content)
+    return found
 
 
 def check_model(model: str | Path, authority_key: str = "") -> JsonObject:
