@@ -6,6 +6,8 @@ from medspace.core.canonical import JsonObject
 from medspace.core.text import Text
 from medspace.core.usage import Step
 from medspace.learning.engine import MaskedEngine
+from medspace.learning.glm import grouping
+from medspace.learning.glm.engine import columns_of
 from medspace.learning.glm.judging import Judge, Reader
 from medspace.learning.glm.nearness import difference
 from medspace.learning.net.masked import MaskedNets
@@ -31,14 +33,14 @@ class NetEngine(MaskedEngine):
         parse(task)
 
     def numbers(self, task: JsonObject) -> int:
-        """The weights of a model (`core.engine.CountingEngine`)."""
-        return most_weights(parse(task))
+        """The weights of a model, and the figures of its groups (`core.engine.CountingEngine`)."""
+        read = parse(task)
+        return most_weights(read) + grouping.figures(read.table)
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
         """One feature, level, threshold or share held out (`core.engine.Comparing`)."""
         return difference(parse(one).table, parse(other).table)
 
     def columns(self, step: Step) -> frozenset[str]:
-        """Target and features of the task (`core.engine.SelectiveEngine`)."""
-        table = parse(step.task).table
-        return frozenset((table.target.column, *(feature.name for feature in table.features)))
+        """Target, features and groups of the task (`core.engine.SelectiveEngine`)."""
+        return columns_of(parse(step.task).table)
