@@ -28,7 +28,7 @@ from medspace.core.dictionary import Dictionary, parse
 from medspace.core.engine import MASKED_SUMS
 from medspace.core.material import Material
 from medspace.learning.glm.masked import MaskedGlms
-from medspace.learning.glm.predict import linear
+from medspace.learning.using.glm import linear
 from medspace.privacy.noise.gaussian import draw
 from tests.masked import ADMISSION
 

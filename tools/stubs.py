@@ -25,10 +25,13 @@ def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> Sp
     """The running connector that a configuration file describes."""
 '''
 
+_USING = "from medspace.app.features.training.using.sdk import {name} as {name}"
+
 
 def sdk() -> str:
     """The stub of `medspace.sdk`."""
     clients = [feature.client() for feature in FEATURES if feature.client is not None]
-    imports = sorted(f"from {client.__module__} import {client.__name__}" for client in clients)
+    features = [f"from {client.__module__} import {client.__name__}" for client in clients]
+    imports = sorted([*features, *(_USING.format(name=name) for name in ("adapt", "check_model", "predict"))])
     bases = "\n".join(f"    {client.__name__}," for client in clients)
     return _PAGE.format(imports="\n".join(imports), bases=bases)

@@ -8,6 +8,7 @@ from medspace.app.doors.sdk import (
     SpaceError,
     TokenUnreadableError,
 )
+from medspace.app.features.training.using.sdk import adapt, check_model, predict
 from medspace.app.node.offering.sdk import draft
 from medspace.core.errors import MedspaceError, WaitingError
 
@@ -20,6 +21,9 @@ __all__ = [
     "SpaceError",
     "TokenUnreadableError",
     "WaitingError",
+    "adapt",
+    "check_model",
     "connect",
     "draft",
+    "predict",
 ]

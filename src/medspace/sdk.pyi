@@ -19,6 +19,9 @@ from medspace.app.features.sites.sdk import SitesClient
 from medspace.app.features.terms.sdk import TermsClient
 from medspace.app.features.tokens.sdk import TokensClient
 from medspace.app.features.training.sdk import TrainingClient
+from medspace.app.features.training.using.sdk import adapt as adapt
+from medspace.app.features.training.using.sdk import check_model as check_model
+from medspace.app.features.training.using.sdk import predict as predict
 from medspace.app.features.uses.sdk import UsesClient
 from medspace.app.node.offering.sdk import draft as draft
 from medspace.core.errors import MedspaceError as MedspaceError

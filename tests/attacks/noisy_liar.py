@@ -31,7 +31,7 @@ class Liar:
 
     def __init__(self, summed, task, rows: Sequence):
         self.summed, self.task = summed, parse(task)
-        self.values = np.concatenate([raw(self.task, one) for one in rows])
+        self.values = np.concatenate([raw(self.task.features, one) for one in rows])
         self.said: list[list[int]] = []
         self.left: list[np.ndarray] = []  # of each total, what the others have added
         self.asked: list[BetaForm | None] = []

@@ -2,15 +2,21 @@
 
 import json
 import random
+import socket
 
 import numpy as np
+import onnxruntime
 import pytest
 import tomlkit
+from sklearn.metrics import roc_auc_score
 
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
 from medspace.learning.net.masked import MaskedNets
+from medspace.learning.using.errors import AdaptedBeforeError, PackedModelError
+from medspace.sdk import predict
+from medspace.trust.errors import MembersSignatureError
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
 
 DICTIONARY = """
@@ -135,6 +141,42 @@ def test_people_see_how_it_was_trained(run, stage, capsys, language):
     assert all(words in shown for words in (title, "AUC", "North")), shown
 
 
+def test_the_model_leaves_as_a_file_and_scores_rows_without_a_connector(run, stage, tmp_path, capsys):
+    """The file is signed; its scores are those of onnxruntime on the graph, and tell the sick from the well."""
+    config, rows = str(stage.nodes["user"].file), tmp_path / "rows.csv"
+    rows.write_text(patients(99))
+    files = [tmp_path / f"net.{form}" for form in ("safetensors", "onnx")]
+    for file in files:
+        assert root(["model", run["model"]["id"], "--out", str(file), "--config", config]) == 0
+    key = stage.space("user").status()["authority_key"]
+    assert root(["check-model", str(files[0]), "--authority-key", key]) == 0
+    assert "User" in capsys.readouterr().out
+    assert root(["check-model", str(files[0])]) == 4
+    with pytest.raises(MembersSignatureError):
+        root(["check-model", str(files[0]), "--authority-key", "A" * 43])
+    capsys.readouterr()
+    assert root(["predict", str(files[0]), str(rows), "--name", "person", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    lines = [line.split(",") for line in rows.read_text().splitlines()[1:]]
+    assert [one["row"] for one in found["rows"]] == [line[0] for line in lines]
+    scores = np.array([one["scores"][0] for one in found["rows"]])
+    assert roc_auc_score([int(line[1]) for line in lines], scores) > 0.75
+    session = onnxruntime.InferenceSession(files[1].read_bytes(), providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["columns"])[:2] == ["age", "pain=typical"]
+    values = np.array([[float(line[2]), float(line[3] == "typical"), 0.0] for line in lines])
+    assert np.allclose(session.run(["scores"], {"values": values})[0][:, 0], scores, atol=1e-12)
+    assert predict(files[0], rows, name="person") == found
+
+
+def test_a_file_whose_numbers_were_changed_scores_nothing(run, stage, tmp_path):
+    content = stage.space("user").model_file(run["model"]["id"])
+    (tmp_path / "net.safetensors").write_bytes(content[:-8] + b"\0" * 8)
+    (tmp_path / "rows.csv").write_text(patients(99))
+    for words in (["predict", "net.safetensors", "rows.csv"], ["check-model", "net.safetensors"]):
+        with pytest.raises(PackedModelError):
+            root([words[0], *(str(tmp_path / file) for file in words[1:])])
+
+
 def test_several_classes_in_order_from_a_file(stage, agreements, tmp_path, capsys):
     file = tmp_path / "task.toml"
     file.write_text(tomlkit.dumps(GRADED))
@@ -154,3 +196,43 @@ def test_the_first_weights_follow_from_the_seed_of_the_task():
     task = TASK | {"protection": "masked-sums"}
     first, other = (MaskedNets().summed(task | {"seed": seed}).task.seed for seed in (7, 8))
     assert first != other
+
+
+def test_a_model_adapted_here_is_better_here_and_stays_here(run, stage, tmp_path, capsys, monkeypatch):
+    """Adapting asks nobody: it works while no connection can be made, and leaves nothing but its file."""
+    model, rows, out = (tmp_path / name for name in ("net.safetensors", "rows.csv", "own.safetensors"))
+    model.write_bytes(stage.space("user").model_file(run["model"]["id"]))
+    lines = patients(77, 300).splitlines()
+    rows.write_text("\n".join([lines[0], *(line.replace(",0,", ",1,", 1) for line in lines[1:])]) + "\n")
+    logged = [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)]
+    key = stage.space("user").status()["authority_key"]
+    with monkeypatch.context() as cut:
+        cut.setattr(socket, "socket", _no_network)
+        cut.setattr(socket, "create_connection", _no_network)
+        words = [
+            "adapt",
+            str(model),
+            str(rows),
+            "--out",
+            str(out),
+            "--name",
+            "person",
+            "--how",
+            "intercept",
+            "--json",
+        ]
+        assert root(words) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["after"]["ece"] < found["before"]["ece"]
+        assert found["after"]["auc"] == found["before"]["auc"] is None  # everybody is sick here
+        assert root(["check-model", str(out), "--authority-key", key, "--json"]) == 4
+        assert json.loads(capsys.readouterr().out)["adapted"] == "intercept"
+        with pytest.raises(AdaptedBeforeError):
+            root(["adapt", str(out), str(rows), "--out", str(out)])
+        before, after = (predict(file, rows)["rows"][0]["scores"][0] for file in (model, out))
+        assert after > before
+    assert [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)] == logged
+
+
+def _no_network(*_, **__):
+    raise AssertionError("somebody was asked")

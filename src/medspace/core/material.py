@@ -23,7 +23,19 @@ class Form(StrEnum):
     MODEL = "model"
 
 
-class Material(Protocol):
+class Columns(Protocol):
+    """Named columns of as many values each."""
+
+    def numbers(self, column: str) -> Iterable[float]:
+        """A numeric column; NaN where the value is missing."""
+        ...
+
+    def codes(self, column: str) -> Sequence[str | None]:
+        """A coded column; None where the value is missing."""
+        ...
+
+
+class Material(Columns, Protocol):
     """What every opened asset says about itself."""
 
     @property
@@ -59,14 +71,6 @@ class Material(Protocol):
         A person's is the same in every version of the table, wherever the row stands. Where the dictionary names no
         person column, the row's whole content (and how many equal rows came before it) stands for the person.
         """
-        ...
-
-    def numbers(self, column: str) -> Iterable[float]:
-        """A numeric column; NaN where the value is missing."""
-        ...
-
-    def codes(self, column: str) -> Sequence[str | None]:
-        """A coded column; None where the value is missing."""
         ...
 
 

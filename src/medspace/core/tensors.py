@@ -60,8 +60,14 @@ class Tensor:
     stop: int
 
 
-def head(tensors: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[str, str] | None = None) -> bytes:
+def head(
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]],
+    metadata: Mapping[str, str] | None = None,
+    most: int = LARGEST_HEAD,
+) -> bytes:
     """The bytes that come before the numbers of tensors of these dtypes and shapes, which then follow in this order.
+
+    There are at most `most` of them.
 
     Raises:
         TensorError: they are beyond the limits, or of no such dtype.
@@ -74,30 +80,53 @@ def head(tensors: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[s
         at += size
     text = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + _LENGTH) % _ALIGNED)
-    if len(text) > LARGEST_HEAD or len(tensors) > MOST_TENSORS:
+    if len(text) > most or len(tensors) > MOST_TENSORS:
         raise TensorError(reason=Text(msgid("they are too many, or their names too long")))
     return len(text).to_bytes(_LENGTH, "little") + text
 
 
-def read_head(source: BinaryIO, size: int) -> dict[str, Tensor]:
+def read_head(source: BinaryIO, size: int, most: int = LARGEST_HEAD) -> dict[str, Tensor]:
     """The tensors of a file of `size` bytes, in the order of their bytes; of the file only the head is read.
 
     Raises:
-        TensorError: it is not in the format, or beyond the limits.
+        TensorError: it is not in the format, or beyond the limits; its head may have `most` bytes.
     """
-    length = int.from_bytes(_exactly(source, _LENGTH), "little")
-    if not 2 <= length <= min(LARGEST_HEAD, size - _LENGTH):  # noqa: PLR2004 - at least {}
-        raise _broken()
-    said = _object(_exactly(source, length))
-    metadata = said.pop(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise _broken()
+    said, length = _said(source, min(most, size - _LENGTH))
+    _metadata(said)
     if len(said) > MOST_TENSORS:
         raise TensorError(reason=Text(msgid("they are too many, or their names too long")))
     found = {name: _tensor(name, one, _LENGTH + length) for name, one in said.items()}
     ordered = dict(sorted(found.items(), key=lambda item: (item[1].start, item[1].stop)))
     _check_cover([(_LENGTH + length, _LENGTH + length), *((one.start, one.stop) for one in ordered.values())], size)
     return ordered
+
+
+def read_metadata(source: BinaryIO, most: int = LARGEST_HEAD) -> Mapping[str, str]:
+    """What a file says of itself beside its tensors, as texts by name.
+
+    Raises:
+        TensorError: it is not in the format, or its head has more than `most` bytes.
+    """
+    return _metadata(_said(source, most)[0])
+
+
+def _said(source: BinaryIO, most: int) -> tuple[dict[str, Json], int]:
+    """The head as JSON, and its length."""
+    length = int.from_bytes(_exactly(source, _LENGTH), "little")
+    if not 2 <= length <= most:  # noqa: PLR2004 - at least {}
+        raise _broken()
+    return _object(_exactly(source, length)), length
+
+
+def _metadata(said: dict[str, Json]) -> Mapping[str, str]:
+    """What stands beside the tensors, which is taken out."""
+    found = said.pop(_METADATA, {})
+    if not isinstance(found, dict):
+        raise _broken()
+    texts = {name: value for name, value in found.items() if isinstance(value, str)}
+    if len(texts) < len(found):
+        raise _broken()
+    return texts
 
 
 def blocks(source: BinaryIO, tensor: Tensor, most: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from medspace.app.features.training import views
 from medspace.app.features.training.verbs import show_run
 from medspace.core.engine import MASKED_SUMS
 from medspace.learning.glm.outcome import read
-from medspace.learning.glm.predict import score
+from medspace.learning.using.glm import score
 from tests.unit.learning.masked_sites import MaskedRun
 from tests.unit.learning.simulated import SimulatedSites, TableRows, coordinator, fitted, split
 

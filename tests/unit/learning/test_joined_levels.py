@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 
 from medspace.learning.glm.outcome import read
-from medspace.learning.glm.predict import linear
+from medspace.learning.using.glm import linear
 from tests.unit.learning.simulated import TableRows, coefficients, did, fitted, split
 
 STAGES = ["I", "II", "III", "IV"]

@@ -27,8 +27,8 @@ from medspace.learning.glm.following import read
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.model import FitPhase, Fitted
 from medspace.learning.glm.outcome import read as fitted_of
-from medspace.learning.glm.predict import score
 from medspace.learning.glm.task import parse
+from medspace.learning.using.glm import score
 from medspace.runs.errors import RunError
 from medspace.runs.masked.errors import ProposalInvalidError
 from tests.unit.learning import hearts, reweighted

@@ -142,7 +142,9 @@ def test_what_a_patient_adds_is_the_same_to_the_last_bit_whoever_else_is_there(m
     run = NoisyRun([table], wide)
     run.fit(seed=1, shares=0)
     task, asked = parse(wide), run.summed.asked(run.states[2])
-    part = DesignBlock(raw(task, run.sites[0]), np.array(table["sick"]), np.arange(300), (), np.ones(300, bool))
+    part = DesignBlock(
+        raw(task.features, run.sites[0]), np.array(table["sick"]), np.arange(300), (), np.ones(300, bool)
+    )
     first = lambda n: replace(part, values=part.values[:n], target=part.target[:n])  # noqa: E731
     added = lambda n: summing._made(task, asked.name, asked, first(n))[0]  # noqa: E731
     whole = added(300)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medspace.learning.glm.outcome import read
-from medspace.learning.glm.predict import linear, score
+from medspace.learning.using.glm import linear, score
 from tests.unit.learning import hearts
 from tests.unit.learning.simulated import TableRows, fitted
 from tests.unit.learning.test_evaluation import auc

@@ -159,13 +159,20 @@ class Client:
 
     def _page(self, where: str) -> str:
         """What answers with text rather than JSON."""
+        return self._fetched(where).text
+
+    def _file(self, where: str) -> bytes:
+        """What answers with bytes rather than JSON."""
+        return self._fetched(where).content
+
+    def _fetched(self, where: str) -> httpx.Response:
         try:
             response = self._http.get(where)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotRunningError(url=self.url) from error
         if response.is_error:
             self._read(response)
-        return response.text
+        return response
 
     def _read(self, response: httpx.Response) -> JsonObject:
         try:

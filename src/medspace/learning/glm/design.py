@@ -5,13 +5,14 @@ code one 0/1 column for each level but the first and one for the levels that too
 feature that says where it is missing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medspace.core.material import Material
+from medspace.core.material import Columns, Material
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.task import FeatureColumn, GlmTask, Target
 from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged, number
@@ -143,7 +144,7 @@ def sample(
     columns = tuple(
         _places(feature, rows) if feature.coded else _numbers(feature.name, rows) for feature in task.features
     )
-    target = _target(task.target, rows)
+    target = outcomes(task.target, rows)
     usable = ~np.isnan(target)
     if task.missing == "drop":
         for feature, column in zip(task.features, columns, strict=True):
@@ -163,14 +164,14 @@ def marks_of(rows: Material, key: bytes) -> tuple[Marks, Marks]:
     return persons, content
 
 
-def raw(task: GlmTask, rows: Material) -> Matrix:
-    """The raw value columns: rows x columns, NaN where a value is missing.
+def raw(features: Sequence[FeatureColumn], rows: Columns) -> Matrix:
+    """The raw value columns of some features: rows x columns, NaN where a value is missing.
 
     Raises:
         LevelUnknownError: a code that the task does not name.
     """
     blocks = []
-    for feature in task.features:
+    for feature in features:
         if not feature.coded:
             blocks.append(_numbers(feature.name, rows).reshape(-1, 1))
             continue
@@ -202,7 +203,12 @@ def design(task: GlmTask, layout: Layout, values: Matrix) -> Matrix:
 
 def first_columns(task: GlmTask) -> list[int]:
     """The index of the first value column of each feature (a feature is missing in all its columns at once)."""
-    each = widths(task)
+    return starts(task.features)
+
+
+def starts(features: Sequence[FeatureColumn]) -> list[int]:
+    """The same for the features alone."""
+    each = [len(feature.columns) for feature in features]
     return [sum(each[:position]) for position in range(len(each))]
 
 
@@ -220,13 +226,13 @@ def holdout(marks: Marks, share: float) -> Mask:
     return (marks >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
 
 
-def _numbers(column: str, rows: Material) -> Vector:
+def _numbers(column: str, rows: Columns) -> Vector:
     given = rows.numbers(column)
     values: Vector = np.asarray(given if isinstance(given, np.ndarray) else list(given), dtype=np.float64)
     return np.where(np.isinf(values), np.nan, values)  # an infinite measurement counts as missing
 
 
-def _places(feature: FeatureColumn, rows: Material) -> Labels:
+def _places(feature: FeatureColumn, rows: Columns) -> Labels:
     """The places of the levels, their number for another code, MISSING for none."""
     place: dict[str | None, int] = {level: at for at, level in enumerate(feature.levels)}
     place[None] = MISSING
@@ -234,7 +240,8 @@ def _places(feature: FeatureColumn, rows: Material) -> Labels:
     return np.fromiter((place.get(code, len(feature.levels)) for code in found), np.int64, len(found))
 
 
-def _target(target: Target, rows: Material) -> Vector:
+def outcomes(target: Target, rows: Columns) -> Vector:
+    """The outcome of every row, NaN where it is missing."""
     if target.level is not None:
         codes = rows.codes(target.column)
         return np.array([np.nan if code is None else float(code == target.level) for code in codes], dtype=np.float64)

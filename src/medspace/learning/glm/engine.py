@@ -26,6 +26,7 @@ from medspace.core.engine import (
 from medspace.core.material import Form
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Output, Step
+from medspace.learning.glm import grouping
 from medspace.learning.glm.answers import (
     EVALUATION,
     MOMENTS,
@@ -50,8 +51,6 @@ from medspace.learning.model import KIND
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 from medspace.runs.masked.messages import ROWLESS, STEPS
 from medspace.runs.masked.site import MaskedSite
-
-FIGURES = 18  # of each group that a model is judged for: counts, measures, intervals
 
 
 class GlmEngine:
@@ -126,9 +125,7 @@ class GlmEngine:
         """
         read = parse(task)
         width = read.intercept + sum(max(len(feature.levels) - 1, 1) for feature in read.features)
-        groups = 0 if read.judge is None else 1 + sum(len(one.groups) for one in read.judge.attributes)
-        shown = groups * (FIGURES + 4 * len(read.judge.thresholds) + 2 * read.evaluation.bins) if read.judge else 0
-        return width + width * (width + 1) // 2 + shown
+        return width + width * (width + 1) // 2 + grouping.figures(read)
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
         """One feature, level, threshold or share held out (`core.engine.Comparing`)."""
@@ -136,10 +133,7 @@ class GlmEngine:
 
     def columns(self, step: Step) -> frozenset[str]:
         """Outcome, features and groups of the task; no round names others (`core.engine.SelectiveEngine`)."""
-        task = parse(step.task)
-        groups = () if task.judge is None else task.judge.attributes
-        named = (*(feature.name for feature in task.features), *(one.column for one in groups))
-        return frozenset((task.target.column, *named))
+        return columns_of(parse(step.task))
 
     def optional(self, output: Output) -> tuple[str, ...]:
         """Under masks the hospital's own quality (`core.engine.Withholding`)."""
@@ -220,3 +214,10 @@ def _newton(question: SiteStep, weighed: Weighed, near: Rounding, echo: dict[str
         hessian=near(total.hessian, heavy.T @ heavy).tolist(),
         **echo,
     )
+
+
+def columns_of(task: GlmTask) -> frozenset[str]:
+    """The columns that a task on a table looks at."""
+    groups = () if task.judge is None else task.judge.attributes
+    named = (*(feature.name for feature in task.features), *(one.column for one in groups))
+    return frozenset((task.target.column, *named))

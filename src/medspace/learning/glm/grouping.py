@@ -25,6 +25,7 @@ from medspace.learning.glm.task import GlmTask
 from medspace.privacy.disclosure import Labels, number
 from medspace.runs.masked.ports import Shape
 
+FIGURES = 18  # of each group: counts, measures, intervals
 Groups = tuple[tuple[int, ...], ...]
 """Of each attribute the places of the groups that are counted."""
 
@@ -32,6 +33,14 @@ Groups = tuple[tuple[int, ...], ...]
 def grid_of(task: GlmTask, plan: JudgePlan) -> Grid:
     """How chances and scores are divided."""
     return Grid.of(task.evaluation.bins, plan.thresholds, task.evaluation.thresholds)
+
+
+def figures(task: GlmTask) -> int:
+    """How many numbers a model publishes of its groups."""
+    if task.judge is None:
+        return 0
+    groups = 1 + sum(len(one.groups) for one in task.judge.attributes)
+    return groups * (FIGURES + 4 * len(task.judge.thresholds) + 2 * task.evaluation.bins)
 
 
 def _cells(plan: JudgePlan) -> int:

@@ -230,12 +230,7 @@ class SiteStep:
 
     def query_of(self, part: DesignBlock, weighed: Weighed | None, persons: Marks) -> SumQuery:
         """The same of rows and weights that are known already."""
-        made, grouped = asked(weighed, part.rows, persons, self.cells(part)), self.groups()
-        if grouped is None:
-            return made
-        counted, found = grouped
-        more = asked(None, counted.rows, persons, {GROUPS: found}).cells
-        return replace(made, cells={**made.cells, **more})
+        return with_groups(asked(weighed, part.rows, persons, self.cells(part)), self.groups(), persons)
 
     def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
@@ -253,14 +248,35 @@ class SiteStep:
         Raises:
             DisclosureError: two groups differ by few persons.
         """
-        judge = self.task.judge
-        if judge is None or not judge.attributes or self.step.name == "newton":
+        if self.step.name == "newton":
             return None
-        part = self.parts.part(self.task, measured=True)
-        found = sets(judge, self.parts.rows, part.rows, part.persons)
-        if alike(found, part.persons, self.admission.min_cohort):
-            raise DisclosureError("release.difference")
-        return part, found
+        return groups_of(self.task, self.parts, lambda: self.parts.part(self.task, measured=True))
+
+
+def groups_of(
+    task: GlmTask, parts: PreparedRows, measured: Callable[[], DesignBlock]
+) -> tuple[DesignBlock, Matrix] | None:
+    """Who is in which group, of the rows that quality is measured on; None where a task has no groups.
+
+    Raises:
+        DisclosureError: two groups differ by few persons.
+    """
+    if task.judge is None or not task.judge.attributes:
+        return None
+    part = measured()
+    found = sets(task.judge, parts.rows, part.rows, part.persons)
+    if alike(found, part.persons, parts.admission.min_cohort):
+        raise DisclosureError("release.difference")
+    return part, found
+
+
+def with_groups(made: SumQuery, grouped: tuple[DesignBlock, Matrix] | None, persons: Marks) -> SumQuery:
+    """What a question sums, with who is counted in which group."""
+    if grouped is None:
+        return made
+    counted, found = grouped
+    more = asked(None, counted.rows, persons, {GROUPS: found}).cells
+    return replace(made, cells={**made.cells, **more})
 
 
 def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm | None, Ranges | None]:

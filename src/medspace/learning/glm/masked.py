@@ -10,32 +10,23 @@ from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Measure
 from medspace.learning.evaluation.model import Judgement
-from medspace.learning.exact import FRACTION
-from medspace.learning.glm import following, grouping
+from medspace.learning.glm import following
 from medspace.learning.glm.answers import question
+from medspace.learning.glm.counting import evaluation_phase, moments_phase
 from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import MaskedFitState
+from medspace.learning.glm.grouping import Groups
 from medspace.learning.glm.model import Fit, FitPhase, Fitted, OwnGroup, SiteQuality
 from medspace.learning.glm.noisy.masked import NoisyGlm
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.glm.totals import (
-    MOST_ROWS,
-    TotalCheck,
-    evaluation_shape,
-    evaluation_total,
-    moments_shape,
-    moments_total,
-    most_measured,
-    newton_shape,
-    newton_total,
-)
+from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, TotalCheck, newton_shape, newton_total
 from medspace.learning.phases import Phase, Walk
 from medspace.runs.errors import AnswerInvalidError, RunError
-from medspace.runs.masked.ports import Shape, State
+from medspace.runs.masked.ports import State
 from medspace.runs.ports import Result
 
 
@@ -75,7 +66,7 @@ class MaskedGlm(Walk[MaskedFitState]):
     def phases(self) -> Mapping[str, Phase[MaskedFitState]]:
         """Moments, Newton rounds, evaluation."""
         return {
-            FitPhase.MOMENTS: self._moments(),
+            FitPhase.MOMENTS: moments_phase(self.task, self._begun),
             FitPhase.NEWTON: Phase(
                 shape=lambda stand: newton_shape(self.task, len(stand.beta), stand.rows),
                 check=lambda stand, total, sites: self._check(stand, sites).newton(
@@ -90,8 +81,11 @@ class MaskedGlm(Walk[MaskedFitState]):
                 ),
                 restarts=True,
             ),
-            FitPhase.EVALUATION: self._evaluation(),
+            FitPhase.EVALUATION: evaluation_phase(self.task, _asked, _ended),
         }
+
+    def _begun(self, stand: MaskedFitState, total: MomentsTotal, shown: Groups, having: Groups) -> MaskedFitState:
+        return replace(following.after_moments(self.task, stand, total), groups=shown, having=having)
 
     def start(self) -> MaskedFitState:
         """Nothing is fitted yet."""
@@ -100,56 +94,6 @@ class MaskedGlm(Walk[MaskedFitState]):
     def read(self, state: State) -> MaskedFitState:
         """What was written."""
         return following.read(state)
-
-    def _moments(self) -> Phase[MaskedFitState]:
-        plain = moments_shape(self.task)
-
-        def check(stand: MaskedFitState, total: Sequence[int], sites: int) -> None:
-            own, more = total[: plain.count], total[plain.count :]
-            check = self._check(stand, sites)
-            check.moments(own)
-            check.counts(more)
-            holds = grouping.cells_hold(self.task, more, sites, own[1] >> FRACTION)
-            check.that(holds, msgid("its counts contradict each other"))
-
-        def follow(stand: MaskedFitState, total: Sequence[int], proposal: JsonObject, sites: int) -> MaskedFitState:
-            del proposal, sites
-            begun = following.after_moments(self.task, stand, moments_total(self.task, total[: plain.count]))
-            shown, having = grouping.chosen(self.task, total[plain.count :])
-            return replace(begun, groups=shown, having=having)
-
-        return Phase(lambda _: grouping.with_cells(self.task, plain, MOST_ROWS), check, follow)
-
-    def _evaluation(self) -> Phase[MaskedFitState]:
-        """Which groups are counted was decided with all sites: once one has left, a task with groups begins again."""
-
-        def parts(stand: MaskedFitState, total: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
-            width = evaluation_shape(self.task, stand.rows).count
-            return total[:width], total[width:]
-
-        def shape(stand: MaskedFitState) -> Shape:
-            plain = evaluation_shape(self.task, stand.rows)
-            return grouping.with_groups(self.task, plain, stand.groups, most_measured(stand.rows))
-
-        def check(stand: MaskedFitState, total: Sequence[int], sites: int) -> None:
-            plain, more = parts(stand, total)
-            check = self._check(stand, sites)
-            check.evaluation(plain)
-            found = evaluation_total(self.task, plain)
-            holds = grouping.groups_hold(self.task, more, found.rows, sum(found.cases))
-            check.that(holds, msgid("its counts contradict each other"))
-
-        def follow(stand: MaskedFitState, total: Sequence[int], proposal: JsonObject, sites: int) -> MaskedFitState:
-            del proposal
-            plain, more = parts(stand, total)
-            judged = grouping.judgement(self.task, more, stand.groups, stand.having, sites)
-            return replace(following.after_evaluation(stand, evaluation_total(self.task, plain)), judged=judged)
-
-        grouped = self.task.judge is not None
-        return Phase(shape, check, follow, inputs=self._asked_last, restarts=grouped)
-
-    def _asked_last(self, stand: MaskedFitState) -> JsonObject:
-        return _asked(stand) | ({} if self.task.judge is None else grouping.named(stand.groups))
 
     def _check(self, stand: MaskedFitState, sites: int) -> TotalCheck:
         return TotalCheck(self.task, stand.round + 1, sites)
@@ -243,6 +187,10 @@ def own_quality(site: str, said: JsonObject, last: int) -> SiteQuality:
         reason = Text(msgid("it is not a valid quality report"))
         raise AnswerInvalidError(site=site, round=last, reason=reason) from None
     return SiteQuality(site, own.rows, own.quality, own.persons, groups=own.groups)
+
+
+def _ended(stand: MaskedFitState, total: EvaluationTotal, judged: Judgement | None) -> MaskedFitState:
+    return replace(following.after_evaluation(stand, total), judged=judged)
 
 
 def _asked(stand: MaskedFitState) -> JsonObject:

@@ -5,7 +5,7 @@ audit against all answers before, do not rely on masks. With masks, counts need 
 persons, and sums need not be rounded: nobody sees the counts of one site, or the last bits of its sums.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -29,7 +29,7 @@ from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
 from medspace.learning.glm.weighing import Weighed
-from medspace.privacy.disclosure import number
+from medspace.privacy.disclosure import Labels, number
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
@@ -109,17 +109,19 @@ class GlmSumming:
         fitted = question.parts.part(question.task, measured=False)
         said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort}
         said |= {"quality": msgspec.to_builtins(quality(counts))}
-        groups = own_groups(question, part, _scores(question, weighed), near)
+        groups = own_groups(question.task, question.placed(part), part, _scores(question, weighed), near)
         return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), weighed.cohort
 
 
-def own_groups(question: SiteStep, part: DesignBlock, made: Scores, near: Rounding) -> list[OwnGroup]:
+def own_groups(
+    task: GlmTask, placed: Sequence[Labels], part: DesignBlock, made: Scores, near: Rounding
+) -> list[OwnGroup]:
     """How good the model is for each group at this site, by counts of groups of persons with like scores.
 
     Of groups with enough persons of either outcome, as long as those that are left have enough too.
     """
-    task, plan, found = question.task, question.task.judge, []
-    for attribute, places in zip(() if plan is None else plan.attributes, question.placed(part), strict=True):
+    plan, found = task.judge, []
+    for attribute, places in zip(() if plan is None else plan.attributes, placed, strict=True):
         least = plan.least if plan is not None else 1
         masks = [places == place for place in range(len(attribute.groups) + 1)]
         cases, controls = (

@@ -70,6 +70,13 @@ class Target:
         return self.comparison is not None or self.level is not None
 
     @property
+    def words(self) -> str:
+        """It as people write it."""
+        if self.level is not None:
+            return f"{self.column} = {self.level}"
+        return self.column if self.comparison is None else f"{self.column} {self.comparison} {self.value:g}"
+
+    @property
     def outcome(self) -> OutcomeDefinition | None:
         """The threshold on a number, if it is one."""
         return None if self.comparison is None else OutcomeDefinition(self.column, self.comparison, self.value)

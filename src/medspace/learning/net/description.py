@@ -6,6 +6,7 @@ import msgspec
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
+from medspace.learning.evaluation.description import sentences, tables
 from medspace.learning.glm.description import MEASURED, NOT_KNOWN, quality_facts, quality_table
 from medspace.learning.net.model import NetFitted
 from medspace.runs.ports import ModelDescription, ReportTable, Result
@@ -17,7 +18,9 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     """What a trained net is; `names` are those of the hospitals, by their DIDs."""
     fitted = held(result.content)
     facts = _facts(fitted, result.rows, names)
-    return ModelDescription(_title(fitted), facts, (_curve(fitted),), _quality(fitted, facts), _said(fitted))
+    return ModelDescription(
+        _title(fitted), facts, (_curve(fitted), *tables(fitted.judged)), _quality(fitted, facts), _said(fitted)
+    )
 
 
 def held(content: JsonObject) -> NetFitted:
@@ -52,6 +55,7 @@ def _facts(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject
         "quality": _measured(fitted, rows, names),
         "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
+        **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
     }
 
 
@@ -112,4 +116,4 @@ def _said(fitted: NetFitted) -> tuple[Text, ...]:
         said.append(Text(MEASURED[fitted.measured_on]))
     if fitted.uncarried:
         said.append(Text(NOT_KNOWN[False], {"levels": ", ".join(fitted.uncarried)}))
-    return tuple(said)
+    return (*said, *sentences(fitted.judged))

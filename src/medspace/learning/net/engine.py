@@ -1,11 +1,14 @@
 """The engine of nets under `medspace:train`: training happens here, and all that leaves is masked (`summing`)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text
 from medspace.core.usage import Step
 from medspace.learning.engine import MaskedEngine
+from medspace.learning.glm import grouping
+from medspace.learning.glm.engine import columns_of
 from medspace.learning.glm.judging import Judge, Reader
 from medspace.learning.glm.nearness import difference
 from medspace.learning.net.masked import MaskedNets
@@ -31,15 +34,15 @@ class NetEngine(MaskedEngine):
         parse(task)
 
     def numbers(self, task: JsonObject) -> int:
-        """The weights of a model (`core.engine.CountingEngine`)."""
-        return most_weights(parse(task))
+        """The weights of a model, and the figures of its groups (`core.engine.CountingEngine`)."""
+        read = parse(task)
+        return most_weights(read) + grouping.figures(read.table)
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
         """One feature, level, threshold or share held out (`core.engine.Comparing`)."""
         return difference(parse(one).table, parse(other).table)
 
     def columns(self, step: Step) -> frozenset[str]:
-        """Target and features of the task (`core.engine.SelectiveEngine`)."""
+        """Target, groups and, unless images are looked at, features of the task (`core.engine.SelectiveEngine`)."""
         task = parse(step.task)
-        features = () if task.images is not None else task.table.features
-        return frozenset((task.table.target.column, *(feature.name for feature in features)))
+        return columns_of(task.table if task.images is None else replace(task.table, features=()))

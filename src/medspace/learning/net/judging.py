@@ -14,18 +14,27 @@ from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
+from medspace.learning.glm import grouping
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.auditing import SumQuery, asked, by_person, cells_of
 from medspace.learning.glm.design import DesignBlock, Layout, Marks, Mask, Matrix, Vector, design, holdout, marks_of
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
-from medspace.learning.glm.judging import Judge, PreparedRows, asked_of, invalid, split_key
+from medspace.learning.glm.judging import (
+    Judge,
+    PreparedRows,
+    asked_of,
+    groups_of,
+    invalid,
+    split_key,
+    with_groups,
+)
 from medspace.learning.glm.ranges import Ranges, codes
 from medspace.learning.glm.weighing import carrying, check_part, check_weights
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.images import ChannelRows
 from medspace.learning.net.network import Network
 from medspace.learning.net.task import NetTask, parse
-from medspace.privacy.disclosure import number
+from medspace.privacy.disclosure import Labels, number
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.rounding import BITS, UPDATE_BITS
 
@@ -34,13 +43,17 @@ APART = b"\nset apart"
 
 
 class NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the questions after the first ask about; `previous` and `control` are those of SCAFFOLD."""
+    """What the questions after the first ask about; `previous` and `control` are those of SCAFFOLD.
+
+    `groups` are those that the net is judged for (`glm.grouping`).
+    """
 
     weights: list[float]
     layout: Layout
     balance: tuple[float, float] = (1.0, 1.0)
     previous: list[float] = []
     control: list[float] = []
+    groups: list[list[int]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +214,22 @@ class NetStep:
         apart = self.apart()
         if apart is not None:
             vectors += [asked(None, apart.part.rows, persons).vectors]
-        return replace(own, vectors=np.column_stack(vectors))
+        return with_groups(replace(own, vectors=np.column_stack(vectors)), self.groups(), persons)
+
+    def placed(self, part: DesignBlock) -> list[Labels]:
+        """The group of each row, for each attribute that the net is judged for."""
+        judge = self.task.table.judge
+        return [] if judge is None else grouping.placed(judge, part, self.parts.rows)
+
+    def groups(self) -> tuple[DesignBlock, Matrix] | None:
+        """Who is in which group, where the step counts groups.
+
+        Raises:
+            DisclosureError: two groups differ by few persons.
+        """
+        if self.step.name == "training":
+            return None
+        return groups_of(self.task.table, self.parts, lambda: self.block(measured=True))
 
     def _carried(self, found: WeighedNet) -> Matrix:
         """What each row carries, as it is audited: of a net for images one number, as no vectors bound such a net."""
@@ -258,5 +286,5 @@ def _as_of_table(step: Step, form: NetForm | None) -> Step:
     name = NAMES.get(step.name, "")
     if form is None:
         return replace(step, name=name)
-    beta = BetaForm([0.0] * (len(form.layout.kept) + 1), form.layout)
+    beta = BetaForm([0.0] * (len(form.layout.kept) + 1), form.layout, form.groups)
     return replace(step, name=name, inputs=msgspec.to_builtins(beta))

@@ -1,24 +1,21 @@
 """Neural networks under masks (`runs.masked.ports`): nobody sees more than the mean of the sites' updates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.usage import Measure
+from medspace.learning.evaluation.model import Judgement
+from medspace.learning.glm.counting import evaluation_phase, moments_phase
 from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.grouping import Groups
 from medspace.learning.glm.masked import own_quality
 from medspace.learning.glm.outcome import uncarried
-from medspace.learning.glm.totals import (
-    TotalCheck,
-    evaluation_shape,
-    evaluation_total,
-    moments_shape,
-    moments_total,
-)
+from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, TotalCheck
 from medspace.learning.net import following
 from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total, graded_measures
 from medspace.learning.net.following import MOST_WEIGHT, network_of
@@ -45,6 +42,7 @@ class _NetOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     checked: list[float]
     quality: Quality | None = None
     graded: ClassQuality | None = None
+    judged: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +54,8 @@ class MaskedNet(Walk[NetState]):
     @property
     def phases(self) -> Mapping[str, Phase[NetState]]:
         """Moments, rounds of training, evaluation."""
-        table = self.task.table
         return {
-            NetPhase.MOMENTS: Phase(
-                shape=lambda _: moments_shape(table),
-                check=lambda stand, total, sites: self._check(stand, sites).moments(total),
-                follow=lambda stand, total, *_: following.after_moments(
-                    self.task, stand, moments_total(table, total)
-                ),
-            ),
+            NetPhase.MOMENTS: moments_phase(self.task.table, self._begun),
             NetPhase.TRAINING: Phase(
                 shape=lambda stand: training_shape(self.task, len(stand.weights), stand.rows),
                 check=self._check_training,
@@ -77,16 +68,14 @@ class MaskedNet(Walk[NetState]):
             NetPhase.EVALUATION: self._evaluation,
         }
 
+    def _begun(self, stand: NetState, total: MomentsTotal, shown: Groups, having: Groups) -> NetState:
+        return replace(following.after_moments(self.task, stand, total), groups=shown, having=having)
+
     @property
     def _evaluation(self) -> Phase[NetState]:
-        table, classes = self.task.table, len(self.task.classes)
+        classes = len(self.task.classes)
         if not classes:
-            return Phase(
-                shape=lambda stand: evaluation_shape(table, stand.rows),
-                check=lambda stand, total, sites: self._check(stand, sites).evaluation(total),
-                follow=lambda stand, total, *_: following.after_evaluation(stand, evaluation_total(table, total)),
-                inputs=_asked,
-            )
+            return evaluation_phase(self.task.table, _asked, _ended)
         return Phase(
             shape=lambda stand: class_shape(classes, stand.rows),
             check=lambda stand, total, sites: check_classes(self._check(stand, sites), classes, total),
@@ -127,17 +116,18 @@ class MaskedNet(Walk[NetState]):
             checked=list(stand.checked),
             quality=stand.quality,
             graded=stand.graded,
+            judged=stand.judged,
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
 
     def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
         """What terms may demand of the model (`runs.masked.ports.Measuring`)."""
-        stand = self.read(state)
+        stand, table = self.read(state), self.task.table
         if stand.quality is None:
-            return () if stand.graded is None else graded_measures(self.task.table, stand.graded)
-        site = msgspec.convert(own["quality"], Quality, strict=False) if own else None
-        return measures(self.task.table, stand.quality, site, None)
+            return () if stand.graded is None else graded_measures(table, stand.graded)
+        site = own_quality("", own, table.max_rounds).quality if own else None
+        return measures(table, stand.quality, site, stand.judged)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.
@@ -165,6 +155,7 @@ class MaskedNet(Walk[NetState]):
             uncarried=uncarried(table, made.layout),
             classes=self.task.classes,
             images=self.task.images is not None,
+            judged=made.judged,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -184,6 +175,10 @@ class MaskedNet(Walk[NetState]):
         if not fits:
             raise RunError
         return made
+
+
+def _ended(stand: NetState, total: EvaluationTotal, judged: Judgement | None) -> NetState:
+    return replace(following.after_evaluation(stand, total), judged=judged)
 
 
 def _asked(stand: NetState) -> JsonObject:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from medspace.core.canonical import JsonObject, exact
+from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.evaluation import Quality
@@ -38,7 +39,7 @@ class NetState:
     `weights` are those of the next question. `first` and `second` are what an adaptive strategy remembers. With
     SCAFFOLD, `previous` are the weights of the last question and `control` the mean gradient there. `balance` is how
     much a row counts without and with the outcome. `losses` are the mean losses of the weights of each question,
-    `checked` those on the patients set apart.
+    `checked` those on the patients set apart. `groups`, `having` and `judged` as in `glm.following.MaskedFitState`.
     """
 
     phase: NetPhase = NetPhase.MOMENTS
@@ -57,6 +58,9 @@ class NetState:
     checked: tuple[float, ...] = ()
     quality: Quality | None = None
     graded: ClassQuality | None = None  # in place of `quality`, for several classes
+    groups: tuple[tuple[int, ...], ...] = ()
+    having: tuple[tuple[int, ...], ...] = ()
+    judged: Judgement | None = None
 
     @property
     def objective(self) -> float | None:
@@ -78,6 +82,9 @@ class NetState:
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions as text."""
         said: JsonObject = exact(msgspec.to_builtins(self))
+        for name in ("groups", "having", "judged"):  # states of tasks without groups are those of earlier versions
+            if not said[name]:
+                del said[name]
         return said
 
 
@@ -111,3 +118,4 @@ class NetFitted:
     uncarried: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     images: bool = False
+    judged: Judgement | None = None

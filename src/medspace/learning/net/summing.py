@@ -14,10 +14,11 @@ from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.exact import FRACTION, fixed
+from medspace.learning.glm import grouping
 from medspace.learning.glm.design import Vector
 from medspace.learning.glm.evaluation import Scores, quality, tally
 from medspace.learning.glm.judging import Judge, Reader, invalid
-from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums
+from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums, own_groups
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError
 from medspace.learning.net.heads import sigmoid
@@ -55,7 +56,7 @@ class NetSumming:
         step = Step(task, step_round, asked.name, asked.inputs)
         question, part, found = judged(self._judge, admission, step, material)
         check_sizes(question.task.table, question.parts.rows.dictionary)
-        made = moments_sums(question.task.table, part) if found is None else _sums(question, found)
+        made = moments_sums(question.task.table, part) + _cells(question) if found is None else _sums(question, found)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
         return made, part.cohort if found is None else found.cohort
@@ -77,10 +78,19 @@ class NetSumming:
         if found is None:
             return None
         near = rounded if admission.brakes.rounding else unrounded
-        counts = tally(question.task.table, part.target, _scores(found), part.persons, admission.min_cohort, near)
-        fitted = question.block(measured=False)
+        table, fitted = question.task.table, question.block(measured=False)
+        counts = tally(table, part.target, _scores(found), part.persons, admission.min_cohort, near)
         own: JsonObject = msgspec.to_builtins(quality(counts))
-        return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, found.cohort
+        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}
+        groups = own_groups(table, question.placed(part), part, _scores(found), near)
+        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), found.cohort
+
+
+def _cells(question: NetStep) -> list[int]:
+    if question.task.table.judge is None:
+        return []
+    part = question.block(measured=True)
+    return grouping.cell_sums(question.task.table, part, question.placed(part))
 
 
 def _scores(found: WeighedNet) -> Scores:
@@ -93,10 +103,19 @@ def _sums(question: NetStep, found: WeighedNet) -> list[int]:
         if question.task.classes:
             chances = question.network.head.chances(found.eta)
             return class_sums(chances, found.labels, _each(question, found), found.part.cohort)
-        return evaluation_sums(question.task.table, found.part.target, found.part.cohort, _scores(found))
+        return _evaluation(question, found)
     apart = question.apart()
     head = [*_losses(question, found), *((0, 0) if apart is None else _losses(question, apart))]
     return head + [fixed(value) for vector in _moved(question, found) for value in vector.tolist()]
+
+
+def _evaluation(question: NetStep, found: WeighedNet) -> list[int]:
+    table, part, scores = question.task.table, found.part, _scores(found)
+    whole = evaluation_sums(table, part.target, part.cohort, scores)
+    if table.judge is None or question.asked is None:
+        return whole
+    groups = tuple(map(tuple, question.asked.groups))
+    return whole + grouping.group_sums(table, table.judge, part, scores, groups, question.placed(part))
 
 
 def _losses(question: NetStep, found: WeighedNet) -> tuple[int, int]:

@@ -184,6 +184,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEED)] = 0
     missing: Any = "indicator+mean"
     evaluation: Any = {}
+    judge: Any = None
     max_rounds: Any = 32
     min_sites: Any = 2
     min_cohort: Any = 1
@@ -197,6 +198,7 @@ TABLE = (
     "purpose",
     "missing",
     "evaluation",
+    "judge",
     "max_rounds",
     "min_sites",
     "min_cohort",
@@ -301,6 +303,8 @@ def _check(task: NetTask) -> None:
         raise _refused(msgid("proximal belongs to the strategy fedprox"))
     if task.ordinal and not task.classes:
         raise _refused(msgid("ordinal belongs to classes"))
+    if task.classes and task.table.judge is not None:
+        raise _refused(msgid("judge is available for a yes/no target only"))
     if task.classes and task.local.class_weights != "none":
         raise _refused(msgid("class_weights are available for a yes/no target only"))
     if most_weights(task) > MOST_WEIGHTS:

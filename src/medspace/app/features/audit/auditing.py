@@ -6,30 +6,19 @@ from math import ceil
 from pathlib import Path
 
 from medspace.app.features.audit.exported import contents
+from medspace.app.node.authority_key import authority_key
 from medspace.app.node.language import speaker
 from medspace.core.canonical import JsonObject
-from medspace.core.errors import InvalidInputError, MedspaceError
+from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, counted, msgid
 from medspace.ledger import audit, bundle, entry_proof, lineage, questions
 from medspace.ledger.membership import MembersList
 from medspace.ledger.report import Accusation, AuditFinding, BudgetSpent, Count, PeriodSpent, Report, ShownCount
 from medspace.privacy.noise.accounting import epsilon_of
 from medspace.trust.errors import MembersListError, MembersSignatureError
-from medspace.trust.jws import JwsError, decode
 from medspace.trust.members import read_members
 
-KEY_BYTES = 32
 PLACES = 10_000.0  # of an epsilon
-
-
-class AuthorityKeyError(InvalidInputError):
-    """An audit needs the authority's public key, from a trusted source."""
-
-    code = "audit.authority_key"
-    sentence = msgid("The audit needs the public key of the space's authority, 32 bytes in base64url.")
-    next_step = msgid(
-        "Ask the authority for it, or read it with `medspace doctor`, and give it with --authority-key."
-    )
 
 
 class ForeignAuthorityKeyError(MembersListError):
@@ -43,21 +32,6 @@ class ForeignAuthorityKeyError(MembersListError):
         "Give the key of the authority of that space with --authority-key: `medspace doctor` shows it at each of its "
         "members. If it was the right key, the bundle is forged: do not rely on it."
     )
-
-
-def authority_key(text: str) -> bytes:
-    """The key of the authority in its written form.
-
-    Raises:
-        AuthorityKeyError: it is not a key.
-    """
-    try:
-        key = decode(text.strip())
-    except JwsError:
-        raise AuthorityKeyError from None
-    if len(key) != KEY_BYTES:
-        raise AuthorityKeyError
-    return key
 
 
 def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:

@@ -104,9 +104,10 @@ def _public(node: "Node", learning: "Later[Learning]") -> "list[Route]":
 
 def _verbs(app: "typer.Typer") -> None:
     from medspace.app.features.training import verbs
+    from medspace.app.features.training.using import verbs as using
 
-    for verb in (verbs.train, verbs.runs, verbs.model):
-        app.command(verb.__name__)(verb)
+    for verb in (verbs.train, verbs.runs, verbs.model, using.predict, using.adapt, using.check_model):
+        app.command(verb.__name__.replace("_", "-"))(verb)
 
 
 def client() -> "type[TrainingClient]":

@@ -154,6 +154,12 @@ def model_routes(service: Runs) -> APIRouter:
         page = printed(made, speak_to(request), request_language(request))
         return HTMLResponse(page, headers={"Content-Disposition": 'attachment; filename="model-card.html"'})
 
+    @routes.get("/models/{model:path}/file.{form}", response_class=Response, **needs(Scope.READ, Scope.USE))
+    async def file(request: Request, model: str, form: str) -> Response:
+        content = await service.file(model, form, speak_to(request))
+        headers = {"Content-Disposition": f'attachment; filename="model.{form}"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
     @routes.get("/models/{model:path}", **needs(Scope.READ, Scope.USE))
     async def model(request: Request, model: str) -> Response:
         return json_response(await service.model(model, speak_to(request)))

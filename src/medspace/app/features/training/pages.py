@@ -211,6 +211,11 @@ def _card_in(content: bytes) -> JsonObject:
     return {name: found.get(name) for name in ("facts", "signed")}
 
 
+async def file(visit: PortalVisit) -> Response:
+    """The model itself as a file, for `medspace predict`."""
+    return visit.download(path("models", visit.query("id"), "file.safetensors"))
+
+
 async def study(visit: PortalVisit) -> Response:
     """What was found, as a study shows it: effects with their intervals, and who saw what."""
     made = await visit.get(f"/models/{visit.query('id')}")
@@ -265,6 +270,7 @@ PAGES = PortalPages(
         PortalPage("/training/card", card, READERS),
         PortalPage("/training/card/data", card_data, READERS),
         PortalPage("/training/cards", cards, READERS),
+        PortalPage("/training/file", file, READERS),
         PortalPage("/training/study", study, READERS),
         PortalPage("/training/compare", compare, READERS),
     ),

@@ -7,6 +7,7 @@ from medspace.app.doors.views import Speak
 from medspace.app.features.training import views
 from medspace.app.features.training.card import facts as carding
 from medspace.app.features.training.service import Training
+from medspace.app.features.training.using.exporting import exported
 from medspace.app.features.training.waiting import Waiting
 from medspace.app.node.lists import FIRST, PageRequest
 from medspace.app.node.node import Node
@@ -14,6 +15,9 @@ from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.paging import each, newest
 from medspace.core.store import Transaction
+from medspace.learning.using.kinds import packable, pipeline_of
+from medspace.learning.using.packing import PackedModel
+from medspace.learning.using.pipeline import Pipeline
 from medspace.runs.keeping import kept_model
 from medspace.runs.model import MODELS, ROUNDS, RUNS, Model, Run
 from medspace.runs.service import Coordinator
@@ -86,12 +90,7 @@ class Runs:
         Raises:
             NoModelError, ModelUnknownError: there is none.
         """
-        return views.model(
-            await self.node.database.read(lambda tx: kept_model(tx, model)),
-            self.coordinator.describe,
-            self.node.names(),
-            speak,
-        )
+        return views.model(await self._kept(model), self.coordinator.describe, self.node.names(), speak)
 
     async def card(self, model: str, speak: Speak) -> JsonObject:
         """The card of a model: its facts, signed by this connector, and what they say in the reader's language.
@@ -99,9 +98,28 @@ class Runs:
         Raises:
             NoModelError, ModelUnknownError: there is none.
         """
-        made = await self.model(model, speak)
+        record = await self._kept(model)
+        return self._card(record, packable(record), speak)
+
+    async def file(self, model: str, form: str, speak: Speak) -> bytes:
+        """A model with its card as a file, in one of `using.exporting.FORMS`.
+
+        Raises:
+            NoModelError, ModelUnknownError: there is none.
+            ModelUnpackableError: models of its kind have no file.
+            FileFormError: there is no such form.
+        """
+        record = await self._kept(model)
+        made = pipeline_of(record)
+        return exported(PackedModel(made, self._card(record, made, speak), self.node.book.text), form)
+
+    async def _kept(self, model: str) -> Model:
+        return await self.node.database.read(lambda tx: kept_model(tx, model))
+
+    def _card(self, record: Model, computed: Pipeline | None, speak: Speak) -> JsonObject:
+        made = views.model(record, self.coordinator.describe, self.node.names(), speak)
         described = made.get("described", {"title": made["id"], "sentences": [], "tables": [], "quality": None})
-        facts = carding.facts_of(made)
+        facts = carding.facts_of(made, None if computed is None else computed.digest())
         limits = [text.render(speak) for text in carding.limits_of(made)]
         said = {**described, "protections": made["protections"], "limits": limits}
         signed = carding.signed(facts, self.node.signing, self.node.did, self.node.clock.now())

@@ -135,6 +135,14 @@ class TrainingClient(Client):
         """
         return self._page(path("models", model, "card.html"))
 
+    def model_file(self, model: str, form: str = "safetensors") -> bytes:
+        """A model with its card as a file, `form` being safetensors or onnx; `medspace.sdk.predict` uses it.
+
+        Raises:
+            SpaceError: there is no such model, or it has no such file.
+        """
+        return self._file(path("models", model, f"file.{form}"))
+
 
 def _awaited(run: JsonObject) -> str:
     """What a run is waiting for: the hospitals that have not answered yet, or else the run itself."""

@@ -17,6 +17,7 @@ from medspace.app.features.training import client
 from medspace.app.features.training.attending import MISSING, share, told
 from medspace.app.features.training.progress import rounds
 from medspace.app.features.training.sdk import TrainingClient
+from medspace.app.features.training.using.verbs import write_file
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import check_sayable, json_of
 from medspace.core.errors import InvalidInputError, RefusedError
@@ -33,14 +34,6 @@ class TaskFileError(InvalidInputError):
     code = "task.unreadable"
     sentence = msgid("The task file {file} cannot be read: {reason}.")
     next_step = msgid("Give a JSON or TOML file; examples/first-steps/task.toml is one.")
-
-
-class CardUnwritableError(InvalidInputError):
-    """The file of a model's card cannot be written."""
-
-    code = "model.card_unwritable"
-    sentence = msgid("The card cannot be written to {file}: {reason}.")
-    next_step = msgid("Name a file in a folder that you may write to.")
 
 
 class NoAgreementError(RefusedError):
@@ -280,31 +273,45 @@ def model(
             "--card", help="Write its card to this file: to print if it ends in .html, else as JSON, signed."
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write the model with its card to this file: .safetensors, for `medspace predict`, or .onnx.",
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Show a model: coefficients, quality, and the lineage that proves where it came from."""
     with session(client, config, json=json, language=lang) as (space, screen):
-        if card is not None:
-            _write_card(space, model, card)
-            screen.show(
-                {"card": str(card)}, lambda: screen.line(Text(msgid("Card written to {file}."), {"file": str(card)}))
-            )
+        if card is not None or out is not None:
+            _write_files(space, screen, model, card, out)
             return
         found = space.model(model)
         screen.show(found, lambda: _model(screen, found))
 
 
-def _write_card(space: TrainingClient, model: str, file: Path) -> None:
-    page = file.suffix.lower() in (".html", ".htm")
-    made = (
-        space.model_card_page(model) if page else jsonlib.dumps(space.model_card(model), ensure_ascii=False, indent=1)
-    )
-    try:
-        file.write_text(made, encoding="utf-8")
-    except OSError as error:
-        raise CardUnwritableError(file=str(file), reason=why(error)) from error
+def _write_files(space: TrainingClient, screen: Screen, model: str, card: Path | None, out: Path | None) -> None:
+    """Its card, the model itself, or both."""
+    written = {}
+    if card is not None:
+        page = card.suffix.lower() in (".html", ".htm")
+        made = (
+            space.model_card_page(model)
+            if page
+            else jsonlib.dumps(space.model_card(model), ensure_ascii=False, indent=1)
+        )
+        written["card"] = write_file(card, made.encode())
+    if out is not None:
+        written["model"] = write_file(out, space.model_file(model, out.suffix.removeprefix(".").lower()))
+
+    def people() -> None:
+        for file in written.values():
+            screen.line(Text(msgid("Written to {file}."), {"file": file}))
+
+    screen.show(written, people)
 
 
 def _opened(screen: Screen, opened: JsonObject) -> None:

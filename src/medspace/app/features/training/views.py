@@ -11,6 +11,7 @@ from medspace.app.node.retelling import rendered
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Text, msgid
+from medspace.learning.using.kinds import portable
 from medspace.runs.model import Lineage, Model, Round, Run
 from medspace.runs.ports import Forecast, ModelDescription, ReportTable
 
@@ -112,6 +113,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
         "created": record.created,
         "task": record.task,
         "task_digest": record.task_digest,
+        "portable": portable(record),
         "rows": record.rows,
         "rounds": record.rounds,
         **learned,

@@ -34,12 +34,16 @@ IN_SAMPLE = msgid(
 NO_GROUPS = msgid("Nobody has measured whether it is equally good for different groups of patients.")
 
 
-def facts_of(made: JsonObject) -> JsonObject:
-    """What the card states of a model, as the management API describes it."""
+def facts_of(made: JsonObject, parameters: str | None = None) -> JsonObject:
+    """What the card states of a model, as the management API describes it.
+
+    `parameters` is the digest of what it computes (`learning.using`), by which its file belongs to its card.
+    """
     quality = {"sites": (), "pooled": {}} | (made.get("quality") or {})
     found: JsonObject = {
         "kind": KIND,
         "model": {name: made[name] for name in ("id", "digest", "created", "task_digest")},
+        "parameters": parameters,
         "task": made["task"],
         "data": {
             "rows": about(made["rows"]),

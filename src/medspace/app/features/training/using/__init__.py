@@ -1,0 +1,8 @@
+"""Models outside of a connector: as files, checked, and on one's own rows.
+
+exporting  a model of this connector as a file
+rows       one's own rows from a CSV file
+predicting the scores of these rows, and who signed the card of a file; nothing is asked of anybody
+verbs      the commands
+sdk        the same for programs
+"""

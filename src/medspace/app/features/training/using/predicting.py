@@ -1,0 +1,138 @@
+"""The scores of one's own rows by the file of a model, and who signed its card. Nothing is asked of anybody."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from medspace.adapters.oswords import why
+from medspace.app.features.training.card import facts as carding
+from medspace.app.features.training.using.rows import read_rows
+from medspace.app.node.authority_key import authority_key
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import instant, stamp
+from medspace.core.errors import InvalidInputError
+from medspace.core.text import msgid
+from medspace.learning.glm.design import outcomes, raw
+from medspace.learning.glm.task import FeatureColumn
+from medspace.learning.using.adapting import How, LocalRows, adaptation
+from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, PackedModelError
+from medspace.learning.using.packing import LARGEST_FILE, Adapted, PackedModel, packed, unpacked
+from medspace.trust.errors import SignatureError
+from medspace.trust.members import read_members
+
+APART = 4  # one in so many persons is set apart to compare
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptingWishes:
+    """How a model is to be adapted; None: what is best in cross-validation. `name` says whose a row is."""
+
+    how: How | None = None
+    missing: Sequence[str] = ()
+    name: str = ""
+    seed: int = 0
+
+
+class ModelFileUnreadableError(InvalidInputError):
+    """The file of a model cannot be read."""
+
+    code = "model.file_unreadable"
+    sentence = msgid("The file {file} cannot be read: {reason}.")
+    next_step = msgid("Name a file that `medspace model ID --out FILE.safetensors` wrote.")
+
+
+def open_model(file: Path) -> PackedModel:
+    """The model in a file; its card is about it, who signed that is not looked at here.
+
+    Raises:
+        ModelFileUnreadableError, PackedModelError: there is none.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ModelFileUnreadableError(file=str(file), reason=why(error)) from error
+    if len(content) > LARGEST_FILE:
+        raise PackedModelError
+    return unpacked(content)
+
+
+def predicted(file: Path, rows: Path, missing: Sequence[str] = (), name: str = "") -> JsonObject:
+    """The scores of the rows of a CSV file; None where the model knows nothing of a row.
+
+    Raises:
+        ModelFileUnreadableError, PackedModelError: the first file holds no model.
+        OwnRowsError, LevelUnknownError: the other holds no rows that it can score.
+    """
+    model = open_model(file).pipeline
+    own = read_rows(rows, model.features, missing, name)
+    scores = model.score_rows(own)
+    said = [None if np.isnan(row).any() else row.tolist() for row in scores]
+    return {
+        "target": model.target.words,
+        "outputs": list(model.outputs),
+        "rows": [{"row": called, "scores": one} for called, one in zip(own.names, said, strict=True)],
+        "unknown": sum(one is None for one in said),
+    }
+
+
+def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonObject]:
+    """The file of a model that is adapted to the rows of a CSV file, and how good it is beside the untouched one.
+
+    Nothing of it goes anywhere; the file holds what was learned from these rows and belongs where they do.
+
+    Raises:
+        NotAdaptableError, AdaptedBeforeError: it is no model that can be adapted.
+        TooFewRowsError: there are too few rows.
+        PackedModelError, OwnRowsError: one of the files cannot be used.
+    """
+    packed_model = open_model(file)
+    model = packed_model.pipeline
+    if packed_model.adapted is not None:
+        raise AdaptedBeforeError(how=packed_model.adapted.how)
+    if model.head != "logistic":
+        raise NotAdaptableError(target=model.target.words)
+    target = FeatureColumn(model.target.column, () if model.target.level is None else (model.target.level,))
+    own = read_rows(rows, [*model.features, target], wishes.missing, wishes.name)
+    persons = np.unique(own.names, return_inverse=True)[1]
+    local = LocalRows(raw(model.features, own), outcomes(model.target, own), persons)
+    found = adaptation(model, local, apart=APART, seed=wishes.seed, how=wishes.how)
+    made = replace(packed_model, pipeline=found.model, adapted=Adapted(found.how, found.model.digest()))
+    compared = {"before": asdict(found.before), "after": asdict(found.after)}
+    return packed(made), {"how": found.how, "rows": found.rows, **compared}
+
+
+def checked(file: Path, key: str, now: datetime) -> JsonObject:
+    """Who signed the card of a model's file, by the members list in it; with no key nobody has to be believed.
+
+    Raises:
+        ModelFileUnreadableError, PackedModelError: it holds no model, or one that its card is not about.
+        AuthorityKeyError: that is no key.
+        MembersListError: its members list is not of that authority.
+        SignatureError: no member of it has signed the card.
+    """
+    opened = open_model(file)
+    facts, signed = opened.card["facts"], opened.card["signed"]
+    how = None if opened.adapted is None else opened.adapted.how
+    found: JsonObject = {
+        "outcome": "unverifiable",
+        "model": facts.get("model"),
+        "by": signed.get("by"),
+        "adapted": how,
+    }
+    if not key:
+        return found
+    listed = read_members(opened.members, authority_key(key))
+    member = listed.find(str(signed.get("by")))
+    if member is None:
+        raise SignatureError(did=str(signed.get("by")))
+    try:
+        # A key counts for what was signed in its time.
+        carding.check(opened.card, member, min(instant(signed["time"]), now))
+    except (KeyError, ValueError):
+        raise SignatureError(did=member.did) from None
+    told = {"name": member.name, "time": signed["time"], "listed": stamp(listed.issued)}
+    return found | {"outcome": "verified" if how is None else "unverifiable", **told}

@@ -1,0 +1,8 @@
+"""Trained models outside of the space: as what they compute, in open formats, on one's own rows.
+
+pipeline   what a model computes, from columns as measured to its scores
+kinds      which kinds of task have models that are such a pipeline
+packing    a model as one file of tensors, with its card
+protobuf   messages of Protocol Buffers, as far as ONNX needs them
+onnx       a model as an ONNX graph
+"""

@@ -1,0 +1,52 @@
+"""What can go wrong with a model that is used elsewhere."""
+
+from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.text import msgid
+
+
+class PackedModelError(InvalidInputError):
+    """A file holds no model, or one that was changed."""
+
+    code = "model.file_invalid"
+    sentence = msgid("This is no file of a model as `medspace model ID --out FILE` writes it, or it was changed.")
+    next_step = msgid("Get the file again from whoever has the model.")
+
+
+class ModelUnpackableError(RefusedError):
+    """Models of a kind of task have no such file."""
+
+    code = "model.no_file"
+    sentence = msgid("Models of this kind ({kind}) cannot be written to a file.")
+    next_step = msgid("`medspace model ID --json` shows what the model holds.")
+
+
+class OwnRowsError(InvalidInputError):
+    """The rows to score cannot be read."""
+
+    code = "model.rows_unreadable"
+    sentence = msgid("The rows cannot be read: {reason}.")
+    next_step = msgid("Give a CSV file whose first line names the columns, with those that the model uses.")
+
+
+class TooFewRowsError(InvalidInputError):
+    """There are too few rows to adapt a model to."""
+
+    code = "model.rows_too_few"
+    sentence = msgid("There are too few rows: adapting a model takes {least} persons with a known outcome or more.")
+    next_step = msgid("Use the model as it is: `medspace predict`.")
+
+
+class NotAdaptableError(InvalidInputError):
+    """Models for other than yes/no outcomes are not adapted."""
+
+    code = "model.not_adaptable"
+    sentence = msgid("Only a model for a yes/no outcome can be adapted; this one is for {target}.")
+    next_step = msgid("Use the model as it is: `medspace predict`.")
+
+
+class AdaptedBeforeError(RefusedError):
+    """A file is that of an adapted model already."""
+
+    code = "model.adapted_before"
+    sentence = msgid("This model was adapted to the rows of one place already ({how}).")
+    next_step = msgid("Adapt the model that it began with: get its file from whoever trained it.")

@@ -1,0 +1,37 @@
+"""Which kinds of task have models that are a pipeline."""
+
+from importlib import import_module
+
+from medspace.learning.using.errors import ModelUnpackableError
+from medspace.learning.using.pipeline import Pipeline
+from medspace.runs.model import Model
+
+# Each has a function `pipeline`; a module is imported once a model of its kind is used.
+PREDICTING = {
+    "glm": "medspace.learning.using.glm",
+    "cox": "medspace.learning.using.cox",
+    "net": "medspace.learning.using.net",
+}
+
+
+def portable(model: Model) -> bool:
+    """Whether a model can leave as a file: one of columns, as images are not among what a pipeline reads."""
+    return model.task.get("task") in PREDICTING and model.task.get("images") is None
+
+
+def pipeline_of(model: Model) -> Pipeline:
+    """What a model computes.
+
+    Raises:
+        ModelUnpackableError: nobody can say that of models of its kind.
+    """
+    kind = str(model.task.get("task"))
+    if not portable(model):
+        raise ModelUnpackableError(kind=kind)
+    made: Pipeline = import_module(PREDICTING[kind]).pipeline(model)
+    return made
+
+
+def packable(model: Model) -> Pipeline | None:
+    """The same; None of a model of another kind."""
+    return pipeline_of(model) if portable(model) else None

@@ -1,0 +1,62 @@
+"""Scoring rows with a trained net."""
+
+import numpy as np
+
+from medspace.core.material import Columns, Material
+from medspace.learning.glm.design import Matrix
+from medspace.learning.glm.task import Target
+from medspace.learning.net.description import held
+from medspace.learning.net.following import network_of
+from medspace.learning.net.images import ChannelRows
+from medspace.learning.net.network import Perceptron
+from medspace.learning.net.task import parse
+from medspace.learning.using.pipeline import Head, Pipeline
+from medspace.runs.model import Model
+
+HEADS: dict[str, Head] = {"binary": "logistic", "classes": "classes", "ordinal": "ordinal"}
+
+
+def pipeline(model: Model) -> Pipeline:
+    """What a net on columns computes: the chance of yes, or of each class."""
+    task, fitted = parse(model.task), held(model.result)
+    network = Perceptron(fitted.widths, task.activation, task.head)
+    weights = np.array([float(weight) for weight in fitted.weights])
+    layout = fitted.layout
+    return Pipeline(
+        target=Target(task.table.target.column) if task.classes else task.table.target,
+        features=task.table.features,
+        outputs=fitted.classes or ("chance",),
+        head=HEADS[task.head.kind],
+        fill=np.array(layout.fill),
+        kept=layout.kept,
+        centre=np.array(layout.centre),
+        scale=np.array(layout.scale),
+        layers=tuple(network.layers(weights)),
+        drops=task.table.missing == "drop",
+        activation=task.activation,
+        uncarried=fitted.uncarried,
+    )
+
+
+def score(model: Model, rows: Columns) -> Matrix:
+    """The chances of the classes of every row, shape (rows, classes); of a yes/no target, no and yes.
+
+    Missing values are treated as in training; NaN where the task drops rows with gaps, or where nobody was counted
+    with a level.
+
+    Raises:
+        ColumnUnknownError, LevelUnknownError: the rows do not suit the model.
+    """
+    found = pipeline(model).score_rows(rows)
+    return found if found.shape[1] > 1 else np.column_stack([1.0 - found, found])
+
+
+def score_images(model: Model, rows: Material) -> Matrix:
+    """The chances of the classes of every image, shape (images, classes); of a yes/no target, no and yes."""
+    task, fitted = parse(model.task), held(model.result)
+    assert task.images is not None  # noqa: S101 - the model is one of images
+    images = ChannelRows.of(rows, task.images)
+    seen = images.columns(np.ones(images.count, dtype=np.bool_), fitted.layout)
+    weights = np.array([float(weight) for weight in fitted.weights])
+    found: Matrix = task.head.chances(network_of(task, 0).scored(weights, seen))
+    return found
