@@ -143,3 +143,21 @@ class UnknownParentError(InvalidInputError):
     code = "policy.parent_unknown"
     sentence = msgid("The policy inherits from {name}, which was not given.")
     next_step = msgid("Give both policies in one document, as an `@graph`.")
+
+
+class ConsentCodeError(InvalidInputError):
+    """There is no such code of the Data Use Ontology."""
+
+    code = "consent.unknown"
+    sentence = msgid("There is no code of consent named {code}.")
+    next_step = msgid("See all of them: `medspace rulebook consents`.")
+
+
+class ConsentValueError(RefusedError):
+    """A code of the Data Use Ontology that terms here cannot say, or that leaves something open."""
+
+    code = "consent.not_enforced"
+    sentence = msgid("The code {code} cannot be part of terms: {reason}.")
+    next_step = msgid(
+        "Leave it out, or give what is missing; what cannot be enforced belongs into a contract on paper."
+    )

@@ -188,12 +188,14 @@ class PolicyStrategy:
     def _request(
         self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, action: str | None = None
     ) -> UseRequest:
+        user = self.facts(tx, negotiation.counterparty)
         return UseRequest(
             action=action,
             assignee=negotiation.counterparty,
-            region=self.facts(tx, negotiation.counterparty).region,
+            region=user.region,
             time=self.local.clock.now(),
             target=dataset.id,
+            roles=user.roles,
         )
 
     def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:

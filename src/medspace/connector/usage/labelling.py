@@ -80,6 +80,12 @@ def close_all(tx: Transaction, local: Local) -> list[str]:
     return open_ones
 
 
+def label_of(tx: Transaction, asset: str) -> Label | None:
+    """The current label of an asset; None where it has none."""
+    labelled = tx.get(LABELS, asset)
+    return labels.parse(labelled.label if labelled else None)
+
+
 def unconfirmed(labelled: Labelled) -> bool:
     """Whether the label is closed because a backup was restored and no person has confirmed it since."""
     return labelled.label in _NOTHING and labelled.configured is not None and labelled.by == NOBODY

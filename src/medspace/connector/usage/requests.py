@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from medspace.connector.model import Agreement
 from medspace.connector.ports import FactsOf
 from medspace.connector.usage import rules
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
+from medspace.connector.usage.labelling import label_of
 from medspace.core.canonical import JsonObject
+from medspace.core.clock import instant
 from medspace.core.store import Transaction
 from medspace.policy.model import UseRequest
 from medspace.runs.manifest import Manifest
@@ -52,6 +55,8 @@ class Requests:
             self._others(agreement, manifest),
             None if manifest is None else manifest.colluders,
             asked.noise,
+            elapsed(agreement, asked.now),
+            label_of(tx, agreement.dataset),
         )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 
@@ -60,3 +65,8 @@ class Requests:
         if manifest is None:
             return None if self.tables else ()
         return tuple(site for site in manifest.sites if site != agreement.provider)
+
+
+def elapsed(agreement: Agreement, now: datetime) -> int:
+    """How many seconds ago an agreement was made, as its own timestamp says; a part of a second counts as one."""
+    return max(ceil((now - instant(agreement.agreed)).total_seconds()), 0)
