@@ -161,3 +161,19 @@ class ConsentValueError(RefusedError):
     next_step = msgid(
         "Leave it out, or give what is missing; what cannot be enforced belongs into a contract on paper."
     )
+
+
+class FreerLabelError(RefusedError):
+    """A label allows more than those of the data that the asset was made of."""
+
+    code = "label.freer"
+    sentence = msgid("{asset} cannot have this label, since it was made of data that allow less: {reason}.")
+    next_step = msgid("Allow no more than the label of the model says: `medspace model MODEL --json`.")
+
+
+class UnknownSourceError(RefusedError):
+    """What an asset was made of is not known here, so nothing can be allowed."""
+
+    code = "label.source_unknown"
+    sentence = msgid("{asset} is said to be made of the model {model}, which is not kept here.")
+    next_step = msgid("Correct `made_from` of that asset.")

@@ -4,6 +4,7 @@ The packs are data (`data/laws.toml`): each rule names its article and says whic
 operands of terms. A label names the packs that apply to its asset; each of them can only restrict.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,7 +44,8 @@ class Law:
 
 
 def _rule(law: str, said: dict[str, Any]) -> LawRule:
-    clause = f"label.laws/{law}/{said['article']}"
+    place = re.sub("[^a-z0-9]+", "-", said["article"].lower()).strip("-")
+    clause = f"label.laws/{law}/{place}"
     parts = tuple(
         atomic(operand, comparison, tuple(values) if comparison in LISTED else (values[0],), clause)
         for operand, comparison, values in said["any"]

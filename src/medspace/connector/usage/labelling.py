@@ -18,7 +18,8 @@ from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy import labels
+from medspace.policy import carried, labels
+from medspace.policy.errors import FreerLabelError
 from medspace.policy.model import Label
 
 PAGE = 500
@@ -27,18 +28,27 @@ CLAUSE = "label."  # how the clauses of labels begin
 
 
 def configure(
-    tx: Transaction, local: Local, asset: str, label: JsonObject | None, by: str = NOBODY
+    tx: Transaction,
+    local: Local,
+    asset: str,
+    label: JsonObject | None,
+    by: str = NOBODY,
+    source: JsonObject | None = None,
 ) -> JsonObject | None:
     """Apply the configured label of an asset, None where it is no longer held.
 
     Returns the label in force from now on.
 
     Without a label nothing is permitted, even under existing agreements. `by` is who had the configuration read.
+    `source` is what the asset carries of the labels of what it was made of (`policy.carried`).
+
+    Raises:
+        FreerLabelError: it allows more than they do.
     """
     old = tx.get(LABELS, asset)
-    if old is not None and label is not None and label == _configured(old):
+    if old is not None and label is not None and label == _configured(old) and old.source == source:
         return old.label
-    _put(tx, local, asset, None if label is None else Labelled(asset, label), by)
+    _put(tx, local, asset, None if label is None else Labelled(asset, label, source=source), by)
     return label
 
 
@@ -48,12 +58,13 @@ def set_label(tx: Transaction, local: Local, asset: str, label: JsonObject, by: 
     Raises:
         UnknownDatasetError: there is no such asset here.
         InvalidLabelError: the label has a statement without meaning.
+        FreerLabelError: it allows more than those of what the asset was made of.
     """
     old = _known(tx, asset)
     read = labels.parse(label)
     written = {} if read is None else labels.write(read)
     configured = _configured(old)
-    new = Labelled(asset, written, None if written == configured else configured, by)
+    new = Labelled(asset, written, None if written == configured else configured, by, old.source)
     return _put(tx, local, asset, new, by)
 
 
@@ -63,7 +74,8 @@ def reset(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> Labell
     Raises:
         UnknownDatasetError: there is no such asset here.
     """
-    return _put(tx, local, asset, Labelled(asset, _configured(_known(tx, asset)), by=by), by)
+    old = _known(tx, asset)
+    return _put(tx, local, asset, Labelled(asset, _configured(old), by=by, source=old.source), by)
 
 
 def close_all(tx: Transaction, local: Local) -> list[str]:
@@ -103,6 +115,10 @@ def _configured(labelled: Labelled) -> JsonObject:
 
 
 def _put(tx: Transaction, local: Local, asset: str, new: Labelled | None, by: str = NOBODY) -> Labelled:
+    if new is not None and new.source is not None:
+        wider = carried.freer(labels.parse(new.label), new.source)
+        if wider:
+            raise FreerLabelError(asset=asset, reason=wider[0])
     old = tx.get(LABELS, asset)
     if old is None and new is not None:
         tx.insert(LABELS, new)

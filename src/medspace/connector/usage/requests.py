@@ -6,6 +6,7 @@ from math import ceil
 
 from medspace.connector.model import Agreement
 from medspace.connector.ports import FactsOf
+from medspace.connector.steady import steady
 from medspace.connector.usage import rules
 from medspace.connector.usage.conditions import Conditions
 from medspace.connector.usage.conditions.seats import manifest_of
@@ -33,29 +34,32 @@ class UseContext:
 class Requests:
     """Builds requests for the policy room: the participant's facts, its run, the duties that were violated.
 
-    `tables` False (attack tests only): the other seats of the run are ignored.
+    `tables` False (attack tests only): the other seats of the run are ignored. `holds` False (attack tests only): a
+    clock that is set back is believed.
     """
 
     facts: FactsOf
     conditions: Conditions
     tables: bool = True
+    holds: bool = True
 
     def of(self, tx: Transaction, agreement: Agreement, kind: str, asked: UseContext) -> UseRequest:
         """What the consumer of an agreement asks for."""
         user = agreement.consumer
+        now = steady(tx, asked.now) if self.holds else asked.now
         violated = (condition.violated(tx, agreement, user) for condition in self.conditions)
         broken = frozenset[str]().union(*violated)
         manifest = manifest_of(tx, asked.use) if asked.use and self.tables else None
         case = rules.Case(
             self.facts(tx, user),
-            asked.now,
+            now,
             asked.used,
             asked.protection,
             broken,
             self._others(agreement, manifest),
             None if manifest is None else manifest.colluders,
             asked.noise,
-            elapsed(agreement, asked.now),
+            elapsed(agreement, now),
             label_of(tx, agreement.dataset),
         )
         return rules.request_for(kind, agreement.dataset, case, asked.task)

@@ -97,7 +97,7 @@ class UsageControl:
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         self._settling = Settling(holder, keys, database, runners.threads, changes, clock)
         contents = Contents(database, holder.notebook, runners.threads)
-        requests = Requests(facts, conditions, applied.sites)
+        requests = Requests(facts, conditions, applied.sites, applied.steady)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
