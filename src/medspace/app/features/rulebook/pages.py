@@ -5,8 +5,9 @@ from pathlib import Path
 from starlette.responses import Response
 
 from medspace.app.doors.portal.visit import PortalVisit
-from medspace.app.node.pages import PortalPage, PortalPages
+from medspace.app.node.pages import MenuEntry, PortalPage, PortalPages
 from medspace.core.actors import Scope
+from medspace.core.text import msgid
 
 READERS = (Scope.READ, Scope.TERMS, Scope.USE)
 
@@ -23,4 +24,14 @@ async def rulebook(visit: PortalVisit) -> Response:
 PAGES = PortalPages(
     templates=Path(__file__).with_name("templates"),
     pages=(PortalPage("/rulebook", rulebook, READERS),),
+    menu=(
+        MenuEntry(
+            "/rulebook",
+            msgid("Rulebook"),
+            "r",
+            "contracts",
+            READERS,
+            msgid("What terms can say, and what of it holds."),
+        ),
+    ),
 )
