@@ -3,14 +3,15 @@
     python -m tools.messages            update the .po catalogues and compile the .mo files
     python -m tools.messages --check    say what is missing or out of date, and change nothing
 
-A sentence is what stands in `msgid("...")`, in templates in `_("...")`, and what `--help` of any verb shows; one that
-left the sources leaves the catalogue.
+A sentence is what stands in `msgid("...")`, in templates in `_("...")`, in files of data under `words` or `why`, and
+what `--help` of any verb shows; one that left the sources leaves the catalogue.
 """
 
 import ast
 import io
 import re
 import sys
+import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from string import Formatter
@@ -44,6 +45,7 @@ def sentences(sources: Path = SOURCES) -> list[str]:
     """Every sentence of the sources, and of their help, sorted, so that moving code does not move the catalogues."""
     paths = sorted(sources.rglob("*.py"))
     found = {sentence for path in paths for sentence in _marked(ast.parse(path.read_text("utf-8")), path)}
+    found |= set(_of_data(sources))
     return sorted(found | set(_of_templates(sources)) | (sentences_of_help() if sources == SOURCES else set()))
 
 
@@ -72,6 +74,24 @@ def _of_templates(sources: Path) -> Iterator[str]:
             if len(said) != 1:
                 raise SystemExit(f"{path}:{line}: _() takes one literal sentence, and what fills its gaps by name")
             yield str(said[0])
+
+
+def _of_data(sources: Path) -> Iterator[str]:
+    """What files of data say under `words` and `why`, at any depth."""
+    for path in sorted(sources.rglob("data/*.toml")):
+        yield from _said(tomllib.loads(path.read_text("utf-8")))
+
+
+def _said(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _said(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in ("words", "why") and isinstance(one, str):
+                yield one
+            else:
+                yield from _said(one)
 
 
 def _marked(tree: ast.Module, path: Path) -> Iterator[str]:

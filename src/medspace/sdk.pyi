@@ -14,6 +14,7 @@ from medspace.app.features.export.sdk import ExportClient
 from medspace.app.features.labels.sdk import LabelsClient
 from medspace.app.features.members.sdk import MembersClient
 from medspace.app.features.offers.sdk import OffersClient
+from medspace.app.features.rulebook.sdk import RulebookClient
 from medspace.app.features.setup.sdk import SetupClient
 from medspace.app.features.sites.sdk import SitesClient
 from medspace.app.features.terms.sdk import TermsClient
@@ -34,6 +35,7 @@ class Space(
     LabelsClient,
     SitesClient,
     TermsClient,
+    RulebookClient,
     UsesClient,
     TrainingClient,
     BudgetClient,

@@ -27,7 +27,8 @@ _FORM = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII)
 _MAKERS = """
 core.columns core.decision core.dictionary core.errors core.parts core.tensors
 trust.errors
-policy.clashes policy.errors policy.evaluation.deciding policy.labels policy.operands policy.rules
+policy.clashes policy.errors policy.evaluation.deciding policy.labels policy.laws policy.operands policy.portions
+policy.rules
 ledger.errors
 privacy.errors privacy.masking.errors privacy.noise.budget
 runs.codings runs.errors runs.masked.errors runs.seating

@@ -184,6 +184,14 @@ class Negotiation(Process):
 
 
 @dataclass(frozen=True, slots=True)
+class LatestTime:
+    """The latest time (RFC 3339) at which something was decided, whatever the clock says since."""
+
+    id: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """A finalised agreement.
 
@@ -264,6 +272,7 @@ NEGOTIATIONS = Collection(
     keys=("role", "state", "counterparty", "initial", "agreement_id", "created", "open_for"),
     unique=(("role", "counterparty", "initial"),),
 )
+LATEST = Collection("latest_times", LatestTime)
 AGREEMENTS = Collection("agreements", Agreement, keys=("provider", "consumer", "dataset", "finalized"))
 TRANSFERS = Collection(
     "transfers",
@@ -275,4 +284,4 @@ INTENTS = Collection("intents", Intent, keys=("audience",))
 
 ACCOUNTS = Collection("accounts", TrafficAccount)
 
-COLLECTIONS = (CATALOGUE, FIGURES, NEGOTIATIONS, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)
+COLLECTIONS = (CATALOGUE, FIGURES, NEGOTIATIONS, LATEST, AGREEMENTS, TRANSFERS, INTENTS, ACCOUNTS)

@@ -38,6 +38,7 @@ class Brakes:
     fixed: bool = True  # under masks a use ends once its rows are no longer those that it began with
     budget: bool = True  # noisy answers are paid for from the asset's privacy budget, which no other answers widen
     noise: bool = True  # a task that says so gets its noise
+    steady: bool = True  # a clock that is set back revives nothing
     clipping: bool = True  # what one patient adds to a noisy total is clipped
 
 

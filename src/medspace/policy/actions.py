@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping
 
 from medspace.core.text import Text, msgid
+from medspace.policy.data import table
 from medspace.policy.hierarchy import Hierarchy
 from medspace.policy.points import ROAD, Point
 
@@ -51,6 +52,9 @@ DUTIES: Mapping[str, Text] = {
     "inform": Text(msgid("The data holder is told what became of each use.")),  # ODRL Vocabulary 3.9
 }
 
+# The duties of usage policy classes that nothing here could make the other side keep, with the reason.
+UNKEPT: Mapping[str, Text] = {one["duty"]: Text(one["why"]) for one in table("classes") if "why" in one}
+
 BYTES = frozenset({"HttpData-PULL", "HttpData-PUSH"})  # formats in which rows leave
 
 
@@ -66,14 +70,14 @@ def action_of(kind: str) -> str:
 
 
 def last_point(action: str) -> Point:
-    """The last enforcement point that a use by this action passes."""
+    """The last enforcement point at which a use by this action is decided."""
     return Point.RELEASE if action in COMPUTED else Point.TRANSFER
 
 
 def points_of(kinds: Iterable[str]) -> tuple[Point, ...]:
     """The enforcement points that every one of these kinds of use (DSP formats) passes."""
     last = min((last_point(action_of(kind)) for kind in kinds), default=Point.NEGOTIATION)
-    return ROAD[: last + 1]
+    return ROAD if last is Point.RELEASE else ROAD[: last + 1]  # what ran here is still in our hands afterwards
 
 
 def covers(allowed: str, asked: str) -> bool:

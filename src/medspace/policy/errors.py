@@ -143,3 +143,37 @@ class UnknownParentError(InvalidInputError):
     code = "policy.parent_unknown"
     sentence = msgid("The policy inherits from {name}, which was not given.")
     next_step = msgid("Give both policies in one document, as an `@graph`.")
+
+
+class ConsentCodeError(InvalidInputError):
+    """There is no such code of the Data Use Ontology."""
+
+    code = "consent.unknown"
+    sentence = msgid("There is no code of consent named {code}.")
+    next_step = msgid("See all of them: `medspace rulebook consents`.")
+
+
+class ConsentValueError(RefusedError):
+    """A code of the Data Use Ontology that terms here cannot say, or that leaves something open."""
+
+    code = "consent.not_enforced"
+    sentence = msgid("The code {code} cannot be part of terms: {reason}.")
+    next_step = msgid(
+        "Leave it out, or give what is missing; what cannot be enforced belongs into a contract on paper."
+    )
+
+
+class FreerLabelError(RefusedError):
+    """A label allows more than those of the data that the asset was made of."""
+
+    code = "label.freer"
+    sentence = msgid("{asset} cannot have this label, since it was made of data that allow less: {reason}.")
+    next_step = msgid("Allow no more than the label of the model says: `medspace model MODEL --json`.")
+
+
+class UnknownSourceError(RefusedError):
+    """What an asset was made of is not known here, so nothing can be allowed."""
+
+    code = "label.source_unknown"
+    sentence = msgid("{asset} is said to be made of the model {model}, which is not kept here.")
+    next_step = msgid("Correct `made_from` of that asset.")

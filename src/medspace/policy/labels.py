@@ -17,7 +17,7 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.instants import BoundError, bound
 from medspace.core.misfits import MisfitError, fit, nearest
 from medspace.core.text import Text, msgid
-from medspace.policy import rules
+from medspace.policy import laws, portions, rules
 from medspace.policy.actions import ACTIONS, DOWNLOAD
 from medspace.policy.errors import InvalidLabelError
 from medspace.policy.model import Atomic, Flaw, Label, Policy, PolicyKind, Rule, Sensitivity, UseRequest
@@ -47,7 +47,8 @@ def decide(label: Label | None, request: UseRequest, point: Point = Point.COMPUT
         return _closed(f"label.{empty}", Text(msgid("The label says what is allowed.")))
     decision = rules.decide(_policy(label), request, point)
     if decision.permitted:
-        return replace(decision, code="label.permitted")
+        under = laws.decide(label.laws, request, point)
+        return replace(decision, code="label.permitted") if under.permitted else under
     premises = tuple(_named(premise) for premise in decision.premises)
     return Decision(decision.verdict, premises[0].clause, premises)
 
@@ -93,8 +94,9 @@ def parse(document: Json) -> Label | None:
     """Parse a label from JSON; None stays None: the asset has no label.
 
     Members: `purposes`, `regions`, `kinds` (lists of text), `valid_from`, `valid_until` (days or instants),
-    `sensitivity` (public, restricted, non-public), `review` (true: one person reviews each result before it leaves;
-    2: two persons do).
+    `sensitivity` (public, restricted, non-public), `events`, `states`, `laws` (lists of text), `origin`, `columns`
+    and `rows` (lists of labels of parts, see `portions`), `review` (true: one person reviews each result before it
+    leaves; 2: two persons do).
 
     Raises:
         InvalidLabelError: a member is unknown, has the wrong type, or names a term that is not in the vocabularies.
@@ -135,6 +137,8 @@ def _with_days(document: Json) -> Json:
     if not isinstance(document, dict):
         return document
     bounds = {name: document.get(name) for name in _ENDS if isinstance(document.get(name), str | date)}
+    listed = {name: document[name] for name in ("columns", "rows") if isinstance(document.get(name), list)}
+    document = document | {name: [_with_days(one) for one in parts] for name, parts in listed.items()}
     return document | {name: stamp(bound(value, last=_ENDS[name])) for name, value in bounds.items()}
 
 
@@ -158,6 +162,7 @@ def check(label: Label) -> None:
         if kind not in ACTIONS:
             reason = Text(msgid("the action {name} is not known"), {"name": kind})
             raise InvalidLabelError(clause="kinds", reason=reason)
+    portions.check(label)
     for flaw in _policy(label).flaws:
         raise InvalidLabelError(clause=flaw.clause.removeprefix("label."), reason=flaw.reason)
 
@@ -169,4 +174,9 @@ def write(label: Label) -> JsonObject:
     for name, instant in (("valid_from", label.valid_from), ("valid_until", label.valid_until)):
         if instant is not None:
             written[name] = stamp(instant)
-    return written | ({"review": label.review} if label.review else {})
+    said: JsonObject = {
+        name: list(getattr(label, name)) for name in ("events", "states", "laws") if getattr(label, name)
+    }
+    said |= {"origin": label.origin} if label.origin else {}
+    said |= {name: portions.write(getattr(label, name)) for name in ("columns", "rows") if getattr(label, name)}
+    return written | said | ({"review": label.review} if label.review else {})

@@ -108,13 +108,46 @@ class Sensitivity(StrEnum):
     NON_PUBLIC = "non-public"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """The label of a part of an asset: None is as that of the whole, an empty list allows nothing."""
+
+    purposes: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    sensitivity: Sensitivity | None = None
+    laws: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPortion(Portion):
+    """The label of some columns; `*` are all that no other one names. A column that none names is closed."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPortion(Portion):
+    """The label of the rows with one of these values in a column; with `others`, of all rows with any other value.
+
+    Rows that no portion of their column names are closed.
+    """
+
+    column: str
+    values: tuple[str, ...] = ()
+    others: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What the holder says of an asset, whatever the contract; an empty label allows nothing.
 
     `purposes`, `regions` and `kinds` (actions, such as medspace:train) list what is allowed; the instants have a time
     zone, and both ends are included; an absent one leaves that side open. `review`: one person of the holder, or two,
-    must review each result before it leaves.
+    must review each result before it leaves. `events` have happened and `states` hold, as far as terms ask for them.
+    `laws` are the rule packs that apply (`policy.laws`), `origin` is the tier that the data come from (such as
+    primary-care), `columns` and `rows` are the labels of parts.
     """
 
     purposes: tuple[str, ...] = ()
@@ -124,6 +157,12 @@ class Label:
     valid_until: datetime | None = None
     sensitivity: Sensitivity = Sensitivity.NON_PUBLIC
     review: bool | Literal[2] = False
+    events: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    laws: tuple[str, ...] = ()
+    origin: str = ""
+    columns: tuple[ColumnPortion, ...] = ()
+    rows: tuple[RowPortion, ...] = ()
 
     @property
     def reviewers(self) -> int:
@@ -143,7 +182,9 @@ class UseRequest:
     holders take part, `holders` the DIDs of the other holders, `colluders` how many colluding holders the masks
     withstand, `violated` the clauses of the duties that were violated. `noise` says whether answers are `noisy` or
     `exact`. `time` has a time zone. `judged` are the columns that the task judges its model by, `measures` how good
-    the model is that is about to leave (`gates`).
+    the model is that is about to leave (`gates`). `elapsed` is how many seconds ago the agreement was made, `roles`
+    are those of the user, `application` is the kind of task, `events` and `states` are what the holder says of the
+    asset.
     """
 
     action: str | None = None
@@ -163,3 +204,8 @@ class UseRequest:
     judged: tuple[str, ...] | None = None
     measures: tuple[Measure, ...] | None = None
     violated: frozenset[str] = frozenset()
+    elapsed: int | None = None
+    roles: tuple[str, ...] | None = None
+    application: str | None = None
+    events: tuple[str, ...] | None = None
+    states: tuple[str, ...] | None = None

@@ -19,12 +19,13 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.policy import contexts, jsonld
-from medspace.policy.actions import ACTIONS, DUTIES, PROFILE
+from medspace.policy.actions import ACTIONS, DUTIES, PROFILE, UNKEPT
 from medspace.policy.errors import UnenforceablePolicyError
 from medspace.policy.jsonld import malformed
 from medspace.policy.logic import LOGIC
 from medspace.policy.model import Atomic, Constraint, Flaw, Logical, Policy, PolicyKind, Rule
-from medspace.policy.operands import LISTED, UnreadableConstraintError, atomic
+from medspace.policy.operand import LISTED
+from medspace.policy.operands import UnreadableConstraintError, atomic
 
 NESTED = 8  # levels of nested logical constraints
 KEPT = 256  # how many parsed policies are cached
@@ -184,7 +185,7 @@ class _Reader:
         name = jsonld.term(jsonld.text(value, f"{clause}/action"))
         known = ACTIONS if clause.startswith(("/permission", "/prohibition")) and "/duty" not in clause else DUTIES
         if name not in known:
-            self.flaw(f"{clause}/action", Text(msgid("the action {name} is not known"), {"name": name}), value)
+            self.flaw(f"{clause}/action", _unknown(name, known), value)
         elif known is DUTIES and "constraint" in found:
             self.flaw(f"{clause}/constraint", Text(msgid("a duty here has no conditions")), found["constraint"])
         return name
@@ -229,6 +230,13 @@ class _Reader:
 
     def flaw(self, clause: str, reason: Text, value: Json) -> None:
         self.flaws.append(Flaw(clause, reason, json.dumps(value, ensure_ascii=False, sort_keys=True)))
+
+
+def _unknown(name: str, known: object) -> Text:
+    """Why an action cannot be enforced; of a duty that others ask for, why nothing here keeps it."""
+    if known is DUTIES and name in UNKEPT:
+        return Text(msgid("the duty {name} is not enforced: {why}"), {"name": name, "why": UNKEPT[name]})
+    return Text(msgid("the action {name} is not known"), {"name": name})
 
 
 def resembles(name: str) -> bool:

@@ -8,61 +8,30 @@ connectors use for `recipient`; `medspace:` terms are the profile of this data s
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import repeat
 from typing import Any
 
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import budgets, gates, outputs, purposes
-from medspace.policy.logic import any_of, negated
+from medspace.policy import budgets, gates, outputs, purposes, standing
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
+from medspace.policy.operand import (
+    LISTED,
+    ORDER,
+    Operand,
+    Test,
+    matching_any,
+    member_of,
+    one_of,
+    opposite,
+    read_number,
+    terms,
+)
 from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
 from medspace.policy.regions import REGIONS, WORLD
-
-# A comparison of the actual value with the requested one; None where they cannot be compared. Both have the types
-# that the same row reads, which the type checker cannot infer from the table.
-Test = Callable[[Any, Any], bool | None]
-
-# Operators whose right operand is a list; every other operator takes exactly one value.
-LISTED = frozenset({"isAllOf", "isAnyOf", "isNoneOf"})
-
-# At an early point, only answers that time and counting cannot change are final: an end that has passed, a start that
-# was reached.
-FINAL = {"lt": False, "lteq": False, "gt": True, "gteq": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """One left operand.
-
-    `since` is the first point at which it is decided; `drifts` says that its value changes with time, so that an
-    early answer is not final. `read` parses one written value and raises ValueError; `fact` takes the actual value
-    from a request; `show` formats a value for people; `phrases` has the wording of a constraint by operator, as part
-    of a sentence (`single` where the value is 1), `line` the same as a line of the contract, `states` the actual
-    value, `remedy` what would change it, `unstated` the wording where the actual value is unknown; `unread` says what
-    is wrong with a value that cannot be read.
-    """
-
-    name: str
-    code: str
-    since: Point
-    read: Callable[[str], Value]
-    fact: Callable[[UseRequest], Value | None]
-    tests: Mapping[str, Test]
-    show: Callable[[Any], Fact | Text]
-    phrases: Mapping[str, str]
-    states: str
-    remedy: str
-    line: str = msgid("Only {phrase}.")
-    single: Mapping[str, str] = field(default_factory=dict)
-    drifts: bool = False
-    unread: str = msgid("{value} is not a value of {name}")
-    unstated: str = ""
-
 
 # --- reading values -------------------------------------------------------------------------------------------
 
@@ -71,7 +40,6 @@ class Operand:
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._%:-]+", re.ASCII)
 _OUTPUT = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)
 
@@ -82,12 +50,6 @@ def _read_instant(text: str) -> datetime:
     return instant(text)
 
 
-def _read_number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
-
-
 def _read_purpose(text: str) -> str:
     name = purposes.canonical(text)
     if name is None:
@@ -95,59 +57,21 @@ def _read_purpose(text: str) -> str:
     return name
 
 
-def _one_of(pattern: re.Pattern[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(text)
-        return text
-
-    return read
-
-
-def _member_of(known: Mapping[str, object]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in known:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
 # --- comparing ------------------------------------------------------------------------------------------------
 
-
-def _any(one: Test) -> Test:
-    return lambda held, listed: any_of(map(one, repeat(held), listed))
-
-
-def _not(test: Test) -> Test:
-    return lambda held, value: negated(test(held, value))
-
-
-def _terms(one: Test, **more: Test) -> Mapping[str, Test]:
-    """The operators for terms: equal to one term or to one of a list, and their opposites."""
-    return {"eq": one, "neq": _not(one), "isAnyOf": _any(one), "isNoneOf": _not(_any(one)), **more}
-
-
-_ORDER: Mapping[str, Test] = {
-    "lt": operator.lt,
-    "lteq": operator.le,
-    "gt": operator.gt,
-    "gteq": operator.ge,
-}
 
 # `eq` and `neq` on purposes compare the term itself, as in ODRL; matching a narrower purpose needs `isA` or
 # `isAnyOf`.
 _PURPOSE: Mapping[str, Test] = {
     "eq": PURPOSES.same,
-    "neq": _not(PURPOSES.same),
+    "neq": opposite(PURPOSES.same),
     "isA": PURPOSES.within,
-    "isAnyOf": _any(PURPOSES.within),
-    "isNoneOf": _not(_any(PURPOSES.within)),
+    "isAnyOf": matching_any(PURPOSES.within),
+    "isNoneOf": opposite(matching_any(PURPOSES.within)),
 }
 
 # A user is in a region when the user's own region lies within it: a country "equals" a union that it belongs to.
-_PLACE = _terms(REGIONS.within, isPartOf=REGIONS.within)
+_PLACE = terms(REGIONS.within, isPartOf=REGIONS.within)
 
 
 # --- saying ---------------------------------------------------------------------------------------------------
@@ -234,9 +158,9 @@ def _party(name: str) -> Operand:
         name=name,
         code="policy.recipient",
         since=Point.CATALOGUE,
-        read=_one_of(_DID),
+        read=one_of(_DID),
         fact=lambda request: request.assignee,
-        tests=_terms(operator.eq),
+        tests=terms(operator.eq),
         show=str,
         phrases=_BY,
         states=msgid("The user is {held}."),
@@ -314,7 +238,7 @@ _ROWS = (
         since=Point.TRANSFER,
         read=_read_instant,
         fact=_time,
-        tests={"eq": operator.eq, "neq": operator.ne, **_ORDER},
+        tests={"eq": operator.eq, "neq": operator.ne, **ORDER},
         show=_moment,
         phrases={
             "eq": msgid("exactly at {value}"),
@@ -328,14 +252,16 @@ _ROWS = (
         remedy=msgid("Ask the data holder for an agreement that covers this time."),
         drifts=True,
         unread=msgid("{value} is not an instant with its zone, such as 2026-12-31T12:00:00Z"),
+        until=Point.AFTER,  # an agreement ends by itself
     ),
+    *standing.ROWS,
     Operand(
         name="count",
         code="policy.count",
         since=Point.COMPUTE,
-        read=_read_number,
+        read=read_number,
         fact=_this_use,
-        tests=_ORDER,
+        tests=ORDER,
         show=int,
         phrases={
             "lt": msgid("before use number {value}"),
@@ -352,7 +278,7 @@ _ROWS = (
         name="spatial",
         code="policy.region",
         since=Point.CATALOGUE,
-        read=_member_of(REGIONS.ancestors),
+        read=member_of(REGIONS.ancestors),
         fact=lambda request: request.region,
         tests=_PLACE,
         show=lambda place: _PLACES.get(place, place),
@@ -376,7 +302,7 @@ _ROWS = (
         name="medspace:minCohort",
         code="policy.min_cohort",
         since=Point.RELEASE,
-        read=_read_number,
+        read=read_number,
         fact=lambda request: request.cohort,
         tests={"gteq": operator.ge},
         show=int,
@@ -390,7 +316,7 @@ _ROWS = (
         name="medspace:minSites",
         code="policy.min_sites",
         since=Point.COMPUTE,
-        read=_read_number,
+        read=read_number,
         fact=lambda request: request.sites,
         tests={"gteq": operator.ge},
         show=int,
@@ -403,7 +329,7 @@ _ROWS = (
         name="medspace:colluders",
         code="policy.colluders",
         since=Point.COMPUTE,
-        read=_read_number,
+        read=read_number,
         fact=lambda request: request.colluders,
         tests={"gteq": operator.ge},
         show=int,
@@ -420,7 +346,7 @@ _ROWS = (
         name="medspace:holders",
         code="policy.holders",
         since=Point.COMPUTE,
-        read=_one_of(_DID),
+        read=one_of(_DID),
         fact=lambda request: request.holders,
         tests={"isAnyOf": _all_among},
         show=str,
@@ -433,9 +359,9 @@ _ROWS = (
         name="medspace:output",
         code="policy.output",
         since=Point.RELEASE,
-        read=_one_of(_OUTPUT),
+        read=one_of(_OUTPUT),
         fact=lambda request: request.output,
-        tests={"isAnyOf": lambda held, listed: held == PROTOCOL or _any(operator.eq)(held, listed)},
+        tests={"isAnyOf": lambda held, listed: held == PROTOCOL or matching_any(operator.eq)(held, listed)},
         show=outputs.words,
         phrases={"isAnyOf": msgid("with no other results leaving the data holder than {value}")},
         states=msgid("The result is {held}."),
@@ -446,9 +372,9 @@ _ROWS = (
         name="medspace:protection",
         code="policy.protection",
         since=Point.COMPUTE,
-        read=_member_of(PROTECTIONS),
+        read=member_of(PROTECTIONS),
         fact=lambda request: request.protection,
-        tests={"eq": operator.eq, "isAnyOf": _any(operator.eq)},
+        tests={"eq": operator.eq, "isAnyOf": matching_any(operator.eq)},
         show=lambda name: PROTECTIONS.get(name, name),
         phrases={"eq": msgid("knowing that {value}"), "isAnyOf": msgid("knowing that {value}")},
         states=msgid("The protection of this use: {held}."),
@@ -539,7 +465,7 @@ _ROWS = (
     ),
     _noise(
         budgets.UNIT,
-        _member_of(budgets.UNITS),
+        member_of(budgets.UNITS),
         msgid("with noise that protects {value}"),
         lambda unit: budgets.UNITS.get(unit, unit),
     ),

@@ -13,6 +13,7 @@ class Point(IntEnum):
     TRANSFER = 2
     COMPUTE = 3
     RELEASE = 4
+    AFTER = 5  # nothing is decided any more; what goes on in time, such as an agreement that ends, still is
 
     @property
     def words(self) -> Text:
@@ -26,6 +27,7 @@ _WORDS = {
     Point.TRANSFER: Text(msgid("when a transfer is requested")),
     Point.COMPUTE: Text(msgid("when a use begins")),
     Point.RELEASE: Text(msgid("when a result is about to leave")),
+    Point.AFTER: Text(msgid("after a result has left")),
 }
 
 ROAD = tuple(Point)

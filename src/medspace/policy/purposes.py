@@ -1,7 +1,8 @@
 """Purposes: a small closed vocabulary with broader purposes, so that a narrower purpose is recognised.
 
 Terms are from the Data Privacy Vocabulary 2.3 (`dpv:`), its extension for the European Health Data Space (`ehds:`,
-the purposes of Regulation (EU) 2025/327, Article 53(1)) and the Data Use Ontology (`DUO:`); the wording is ours. A
+the purposes of Regulation (EU) 2025/327, Article 53(1)) and the Data Use Ontology (`DUO:`); they and our wording are
+in `data/purposes.toml`. A
 purpose is named by its IRI, by its short form, or (except for `DUO:`) by its short form without the prefix; all are
 equivalent, and policies built here carry the IRI.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from medspace.core.text import Fact, Text, msgid
+from medspace.policy.data import table
 from medspace.policy.hierarchy import Hierarchy
 
 _PREFIXES = {
@@ -34,34 +36,7 @@ class Purpose:
         return _PREFIXES[prefix] + local
 
 
-VOCABULARY = (
-    Purpose("dpv:ResearchAndDevelopment", msgid("research and development")),
-    Purpose("dpv:ScientificResearch", msgid("scientific research"), ("dpv:ResearchAndDevelopment",)),
-    Purpose("dpv:AcademicResearch", msgid("academic research"), ("dpv:ResearchAndDevelopment",)),
-    Purpose("dpv:CommercialResearch", msgid("commercial research"), ("dpv:ResearchAndDevelopment",)),
-    Purpose("dpv:NonCommercialResearch", msgid("non-commercial research"), ("dpv:ResearchAndDevelopment",)),
-    # Article 53(1)(e): research, including the training, testing and evaluation of algorithms
-    Purpose("ehds:HealthcareScientificResearch", msgid("health research"), ("dpv:ScientificResearch",)),
-    Purpose(
-        "ehds:TrainTestAndEvaluateAISystemsAlgorithms",
-        msgid("training, testing and evaluating medical algorithms"),
-        ("ehds:HealthcareScientificResearch",),
-    ),
-    Purpose("dpv:PublicBenefit", msgid("the benefit of the public")),
-    Purpose("dpv:ImproveHealthcare", msgid("better health care"), ("dpv:PublicBenefit",)),  # (f)
-    Purpose("ehds:EnsureQualitySafetyHealthcare", msgid("quality and safety of health care"), ("dpv:PublicBenefit",)),
-    Purpose("ehds:PublicHealthSurveillance", msgid("public health surveillance"), ("dpv:PublicBenefit",)),  # (a)
-    Purpose("dpv:PublicPolicyMaking", msgid("public policy making")),  # (b)
-    Purpose("dpv:ProvideOfficialStatistics", msgid("official statistics")),  # (c)
-    Purpose("dpv:EducationalTraining", msgid("education and training")),  # (d)
-    Purpose("dpv:Marketing", msgid("marketing")),  # Article 54 forbids these two
-    Purpose("dpv:DirectMarketing", msgid("direct marketing"), ("dpv:Marketing",)),
-    Purpose("dpv:Advertising", msgid("advertising"), ("dpv:Marketing",)),
-    Purpose("DUO:0000042", msgid("any research")),
-    Purpose("DUO:0000006", msgid("health, medical or biomedical research"), ("DUO:0000042",)),
-    Purpose("DUO:0000011", msgid("research on ancestry"), ("DUO:0000042",)),
-    Purpose("DUO:0000043", msgid("clinical care")),
-)
+VOCABULARY = tuple(Purpose(one["name"], one["words"], tuple(one.get("broader", ()))) for one in table("purposes"))
 
 _BY_NAME = {
     name: purpose

@@ -1,4 +1,4 @@
-"""Regions: ISO 3166-1 alpha-2 country codes, the two unions that contracts name, and the world."""
+"""Regions: ISO 3166-1 alpha-2 codes, the provinces of mainland China, the two unions, and the world."""
 
 from medspace.core.text import Text, msgid
 from medspace.policy.hierarchy import Hierarchy
@@ -15,6 +15,12 @@ PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY
 TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 """.split()  # noqa: SIM905 - a table of 249 codes reads best as text
 
+# ISO 3166-2: the provinces, autonomous regions and municipalities of mainland China. Hong Kong, Macao and Taiwan have
+# codes of their own in ISO 3166-1, so that CN alone stands for the mainland.
+_PROVINCES = """
+AH BJ CQ FJ GD GS GX GZ HA HB HE HI HL HN JL JS JX LN NM NX QH SC SD SH SN SX TJ XJ XZ YN ZJ
+""".split()  # noqa: SIM905 - see above
+
 _UNION = frozenset(
     """
 AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK
@@ -30,7 +36,9 @@ def _unions(country: str) -> tuple[str, ...]:
 
 
 REGIONS = Hierarchy.of(
-    {WORLD: (), "EEA": (WORLD,), "EU": ("EEA",)} | {country: _unions(country) for country in _COUNTRIES}
+    {WORLD: (), "EEA": (WORLD,), "EU": ("EEA",)}
+    | {country: _unions(country) for country in _COUNTRIES}
+    | {f"CN-{province}": ("CN",) for province in _PROVINCES}
 )
 
 # How people call regions that terms name by a code.

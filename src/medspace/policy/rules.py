@@ -31,7 +31,8 @@ from medspace.policy.logic import (
     settled,
 )
 from medspace.policy.model import Atomic, Constraint, Logical, Policy, Rule, UseRequest, Value, leaves
-from medspace.policy.operands import FINAL, OPERANDS, Operand
+from medspace.policy.operand import FINAL, Operand
+from medspace.policy.operands import OPERANDS
 from medspace.policy.points import ROAD, Point
 
 CODES = frozenset(
@@ -113,10 +114,10 @@ def enforceable(
     if policy.flaws:
         return _flawed(policy)
     premises = [
-        _out_of_reach(leaf)
+        _out_of_reach(leaf, rule, points)
         for rule in (*policy.permissions, *policy.prohibitions)
         for leaf in leaves(rule.constraints)
-        if not any(OPERANDS[leaf.operand].since <= point <= _end(rule) for point in points)
+        if not any(point in OPERANDS[leaf.operand].places and point <= _end(rule) for point in points)
     ]
     premises += [
         _too_late(leaf)
@@ -266,8 +267,12 @@ def _end(rule: Rule) -> Point:
     return Point.RELEASE if rule.action == USE else last_point(rule.action)
 
 
-def _out_of_reach(leaf: Atomic) -> Premise:
-    held = Text(msgid("No point that this kind of use passes can check it."))
+def _out_of_reach(leaf: Atomic, rule: Rule, points: Collection[Point]) -> Premise:
+    """That no place on the road of a kind of use can enforce a condition, and which places could."""
+    places = words.listed([point.words for point in OPERANDS[leaf.operand].places])
+    passed = words.listed([point.words for point in points if point <= _end(rule)] or [Text(msgid("never"))])
+    said = msgid("No point that this kind of use passes can check it: it passes {passed}, and this is for {places}.")
+    held = Text(said, {"places": places, "passed": passed})
     remedy = Text(msgid("Offer a kind of use that runs beside the data, or leave this condition out."))
     return Premise(leaf.clause, leaf.asked, held, satisfied=False, remedy=remedy)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from medspace.policy import budgets
+from medspace.policy import budgets, standing
 from medspace.policy.model import Atomic
 from medspace.policy.operands import OPERANDS, PROTECTIONS
 from medspace.policy.purposes import PURPOSES
@@ -87,6 +87,10 @@ _MADE: Mapping[str, Callable[[Iterable[Any]], Iterable[Any]]] = {
     "spatial": lambda _: REGIONS.ancestors,
     "recipient": _named,
     "medspace:holders": _sets,
+    standing.ROLE: _sets,
+    standing.EVENT: _sets,
+    standing.STATE: _sets,
+    standing.APPLICATION: _named,
     "medspace:output": _named,
     "medspace:protection": lambda _: PROTECTIONS,
     budgets.UNIT: lambda _: budgets.UNITS,

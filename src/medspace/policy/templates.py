@@ -14,8 +14,8 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.instants import BoundError, bound
 from medspace.core.misfits import nearest
 from medspace.core.text import Text, msgid
-from medspace.policy import budgets, odrl, purposes
-from medspace.policy.actions import DOWNLOAD, PROFILE, USE, action_of, covers
+from medspace.policy import budgets, odrl, purposes, standing
+from medspace.policy.actions import DOWNLOAD, DUTIES, PROFILE, UNKEPT, USE, action_of, covers
 from medspace.policy.errors import InvalidTermsError, UnknownTemplateError, UnservedTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
 from medspace.policy.operands import UnreadableConstraintError, atomic
@@ -80,6 +80,7 @@ TEMPLATES: Mapping[str, Template] = {
 # For each term: its operand, its operator, and whether it takes several values.
 TERMS: Mapping[str, tuple[str, str]] = {
     "purposes": ("purpose", "isAnyOf"),
+    "not_purposes": ("purpose", "isNoneOf"),
     "not_before": ("dateTime", "gteq"),
     "until": ("dateTime", "lteq"),
     "regions": ("spatial", "isAnyOf"),
@@ -97,6 +98,12 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "gate_group_auc_gap": ("medspace:groupAucGap", "lteq"),
     "gate_site_auc_below": ("medspace:siteAucBelow", "lteq"),
     "gate_holdout": ("medspace:heldOut", "gteq"),
+    "elapsed": (standing.ELAPSED, "lteq"),
+    "roles": (standing.ROLE, "isAnyOf"),
+    "security_level": (standing.LEVEL, "gteq"),
+    "applications": (standing.APPLICATION, "isAnyOf"),
+    "events": (standing.EVENT, "isAllOf"),
+    "states": (standing.STATE, "isAnyOf"),
     "epsilon": (budgets.EPSILON, "lteq"),
     "epsilon_per_task": (budgets.PER_TASK, "lteq"),
     "delta": (budgets.DELTA, "eq"),
@@ -104,6 +111,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
 }
 _ENDS = frozenset({"until"})  # for an end, a day means its last instant; elsewhere, its first
 WHOLE = frozenset(("count", "min_cohort", "min_sites", "colluders"))
+DUTY = "duties"  # of whoever uses the data, on each permission
 NOISE = ("epsilon", "epsilon_per_task")  # either one asks for noise; `delta` and `unit` give the details
 
 
@@ -135,12 +143,13 @@ def build(name: str, *, offer_id: str | None = None, **terms: Given | None) -> J
 def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | None = None) -> JsonObject:
     """Build the catalogue offer of a template with these terms, as ODRL JSON.
 
-    Terms: `purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and `outputs` are lists;
-    `not_before` and `until` are days or instants with their zone (`core.instants`); `count`, `min_cohort`,
-    `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`, `epsilon_per_task`
-    and `delta` are numbers, or decimal texts. What begins with `gate_` is demanded of models: `gate_groups` is a list
-    (`sex`, `age=50,65`), the others are numbers between 0 and 1. None leaves a term out, even one that the template
-    presets.
+    Terms: `purposes`, `not_purposes`, `regions` (country codes, EU, EEA), `recipients` and `holders` (DIDs) and
+    `outputs` are lists; `not_before` and `until` are days or instants with their zone (`core.instants`); `count`,
+    `min_cohort`, `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`,
+    `epsilon_per_task` and `delta` are numbers, or decimal texts. `roles`, `applications`, `events` and `states` are
+    lists of names, as are `duties`; `elapsed` is a duration (P30D), `security_level` is base, trust or trust-plus.
+    What begins with `gate_` is demanded of models: `gate_groups` is a list (`sex`, `age=50,65`), the others are
+    numbers between 0 and 1. None leaves a term out, even one that the template presets.
 
     Raises:
         UnknownTemplateError: there is no such template.
@@ -150,6 +159,7 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     if template is None:
         raise UnknownTemplateError(name=name, known=", ".join(TEMPLATES))
     given = {**(template.presets or {}), **terms}
+    duties = _duties(name, given.pop(DUTY, None))
     unknown = next((term for term in given if term not in TERMS), None)
     if unknown is not None:
         near = nearest(unknown, list(TERMS))
@@ -160,7 +170,23 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
         )
         raise InvalidTermsError(name=name, term=unknown, reason=reason)
     given = _with_delta(name, given)
-    return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given))
+    return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given, duties))
+
+
+def _duties(name: str, given: Given | None) -> tuple[str, ...]:
+    """The duties that terms name, each one that may be kept.
+
+    Raises:
+        InvalidTermsError: nothing here knows one, or nothing could make the other side keep it.
+    """
+    if given is None:
+        return ()
+    listed = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(map(str, given))
+    for duty in map(str, listed):
+        if duty not in DUTIES:
+            reason = UNKEPT.get(duty) or Text(msgid("the action {name} is not known"), {"name": duty})
+            raise InvalidTermsError(name=name, term=DUTY, reason=reason)
+    return tuple(map(str, listed))
 
 
 def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | None]:
@@ -173,14 +199,15 @@ def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | 
     return given
 
 
-def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]) -> Policy:
+def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None], duties: tuple[str, ...]) -> Policy:
     def permission(at: int, action: str) -> Rule:
         clause = f"/permission/{at}"
         set_terms = [term for term in TERMS if given.get(term) is not None]
         constraints = (
             _constraint(template, term, given, f"{clause}/constraint/{i}") for i, term in enumerate(set_terms)
         )
-        return Rule(action, clause, tuple(constraints))
+        owed = tuple(Rule(duty, f"{clause}/duty/{i}") for i, duty in enumerate(duties))
+        return Rule(action, clause, tuple(constraints), duties=owed)
 
     return Policy(
         id=offer_id,
@@ -222,4 +249,4 @@ def _texts(term: str, value: Given | None) -> tuple[str, ...]:
         return (budgets.decimal(value) if isfinite(value) else str(value),)
     if isinstance(value, str | int | date) or value is None:  # `_problem` has refused days before
         value = (str(value),)
-    return tuple(purposes.iri(str(item)) if term == "purposes" else str(item) for item in value)
+    return tuple(purposes.iri(str(item)) if TERMS[term][0] == "purpose" else str(item) for item in value)

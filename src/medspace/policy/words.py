@@ -9,7 +9,8 @@ from medspace.policy.budgets import noise, said_by_noise
 from medspace.policy.logic import NO, YES, Outcomes
 from medspace.policy.masks import masks, said_by_masks
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
-from medspace.policy.operands import OPERANDS, Operand, said
+from medspace.policy.operand import Operand
+from medspace.policy.operands import OPERANDS, said
 from medspace.policy.points import Point
 
 _JOINED = {

@@ -39,4 +39,5 @@ def lineage(run: Run, sites: Sequence[str], rounds: Sequence[Round]) -> Lineage:
         asked=tuple(seat.site for seat in run.seats),
         missing=run.faults,
         manifest=run.manifest,
+        carried=run.carried,
     )

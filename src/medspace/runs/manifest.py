@@ -127,6 +127,7 @@ class _ManifestKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str
     key: str
     leaves: bool = False
+    label: dict[str, Json] | None = None
 
 
 def draw(
@@ -225,9 +226,19 @@ class SeatKey:
 
 
 def sign_key(
-    manifest: Manifest, site: str, public: bytes, signer: Signer, typ: str = KEY_TYPE, *, leaves: bool = False
+    manifest: Manifest,
+    site: str,
+    public: bytes,
+    signer: Signer,
+    typ: str = KEY_TYPE,
+    *,
+    leaves: bool = False,
+    label: JsonObject | None = None,
 ) -> str:
-    """A seat's key of this run, as the seat signs it; of another type, the coordinator's."""
+    """A seat's key of this run, as the seat signs it; of another type, the coordinator's.
+
+    `label` is what results carry of the label of the seat's data.
+    """
     claims: dict[str, Json] = {
         "run": manifest.run,
         "task": manifest.task,
@@ -236,6 +247,7 @@ def sign_key(
         "key": jws.encode(public),
     }
     claims |= {"leaves": True} if leaves else {}
+    claims |= {"label": label} if label is not None else {}
     return hybrid.signed(signer, site, typ, claims)
 
 
@@ -281,6 +293,15 @@ def leaving(texts: Sequence[str]) -> tuple[str, ...]:
     """The seats whose own terms let the run go on without them, as their keys say; proves nothing."""
     said = map(_unproven, texts)
     return tuple(key.site for key in said if key is not None and key.leaves)
+
+
+def carried(texts: Sequence[str]) -> list[JsonObject]:
+    """What results carry of the labels of each seat's data, as their keys say; of a seat that says none, nothing.
+
+    It proves nothing by itself: whoever gathers the keys has verified them.
+    """
+    said = map(_unproven, texts)
+    return [{} if key is None or key.label is None else dict(key.label) for key in said]
 
 
 def _site(text: str) -> str:

@@ -125,6 +125,7 @@ class Run:
     leaving: tuple[str, ...] = ()  # under masks, the sites whose own contracts let the run go on without them
     asked_by: str = ""  # which actor here began it (`core.actors`); "" where another member handed it over
     cancelled_by: str = ""  # which actor here cancelled it
+    carried: JsonObject | None = None  # what its results carry of the labels of the data, the strictest of all
     remarks: tuple[Text, ...] = ()  # what of the sites' data may differ, as they publish it; said before it begins
 
 
@@ -209,6 +210,7 @@ class Lineage:
     missing: tuple[Fault, ...] = ()
     coordinator: str = ""  # DID
     manifest: str = ""  # as the user signed it
+    carried: JsonObject | None = None  # the strictest of the labels of the data; None where they were not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from medspace.core.usage import Step
 from medspace.ledger.kinds import ENTRY_KINDS
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy.carried import strictest
 from medspace.runs import lineage, noting, rules
 from medspace.runs import manifest as manifests
 from medspace.runs.asking import Asking, Patience
@@ -328,7 +329,8 @@ class Coordinator:
             if run.user and run.faults and not run.round:  # only its user could sign another manifest
                 rules.check_attendance(replace(procedure.demands, site_faults="fail"), run)
             if not faults and not run.round:  # as the seats say with their keys
-                keyed = replace(run, leaving=manifests.leaving(keys))
+                label = strictest(manifests.carried(keys))
+                keyed = replace(run, leaving=manifests.leaving(keys), carried=label)
                 run, saved = await self._keep(run, keyed, saved, saved.state, None)
             if not faults or run.round:  # those that are left have one another's keys already
                 return run, saved

@@ -175,3 +175,18 @@ def test_pages_are_accessible_and_fit(stage, browser, language, theme):
         for path in paths:
             assert owner.open(path) == 200, path
             owner.suits()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_rulebook_says_what_holds_and_what_does_not(stage, browser, language, scheme):
+    with visiting(browser, origin(stage), locale=language, color_scheme=scheme) as reader:
+        reader.enter(stage.space("user").portal_link()["url"])
+        assert reader.open("/rulebook") == 200
+        text = reader.page.locator("main").inner_text()
+        told = ("no connector sees it", "Article 54") if language == "en-GB" else ("任何连接器都看不到", "Article 54")
+        assert all(one in text for one in told)
+        assert reader.page.locator("main tbody tr").count() == 21 + 25 + sum(
+            len(law["rules"]) for law in stage.space("user").rule_packs()
+        )
+        reader.suits()

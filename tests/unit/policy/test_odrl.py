@@ -158,7 +158,7 @@ def test_an_offer_for_a_message_has_a_target_and_one_for_the_catalogue_has_none(
 
 def test_a_flawed_policy_is_never_written():
     with pytest.raises(UnenforceablePolicyError) as raised:
-        odrl.write(policy(rule(compare("elapsedTime", "lteq", "P1D"))))
+        odrl.write(policy(rule(compare("delayPeriod", "lteq", "P1D"))))
     assert raised.value.facts["clause"] == "/permission/0/constraint/0"
 
 

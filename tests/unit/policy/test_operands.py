@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from medspace.policy.operands import LISTED, OPERANDS, PROTECTIONS, UnreadableConstraintError, atomic
+from medspace.policy.operand import LISTED
+from medspace.policy.operands import OPERANDS, PROTECTIONS, UnreadableConstraintError, atomic
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
 from tests.unit.policy.given import NOW, compare, policy, request, rule

@@ -269,7 +269,7 @@ class TestEnforceable:
     @pytest.mark.parametrize(
         "terms",
         [
-            policy(rule(compare("elapsedTime", "lteq", "P1D"))),
+            policy(rule(compare("delayPeriod", "lteq", "P1D"))),
             policy(rule(compare("count", "isA", "5"))),
             policy(rule(action="odrl:sell")),
             policy(prohibition=[rule(action="distribute")]),

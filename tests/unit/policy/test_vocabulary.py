@@ -75,7 +75,9 @@ def test_regions_know_unions_and_the_world():
     assert REGIONS.within("CN", "EU") is False
     assert REGIONS.within("CN", "World") is True
     assert REGIONS.within("EU", "DE") is None
-    assert len(REGIONS.ancestors) == 249 + 3
+    assert REGIONS.within("CN-BJ", "CN") is True
+    assert REGIONS.within("HK", "CN") is False
+    assert len(REGIONS.ancestors) == 249 + 31 + 3
 
 
 @pytest.mark.parametrize("name", ["eu", "Eu", "DEU", "", "EU ", "XX"])

@@ -95,7 +95,7 @@ def test_no_permission_is_said():
 @pytest.mark.parametrize(
     "terms",
     [
-        rule(compare("elapsedTime", "lteq", "P1D")),
+        rule(compare("delayPeriod", "lteq", "P1D")),
         rule(compare("purpose", "isA", "Heilung")),
         rule(action="odrl:sell"),
         rule(constraints=[compare("spatial", "eq", "DE")]),
@@ -105,7 +105,7 @@ def test_a_clause_that_has_no_words_is_shown_and_never_hidden(terms):
     (flaw,) = policy(terms).flaws
     line = said(policy(terms))[-1]
     assert line == f"Untranslated clause {flaw.clause}: {flaw.json}"
-    assert any(name in line for name in ("elapsedTime", "Heilung", "sell", "constraints"))
+    assert any(name in line for name in ("delayPeriod", "Heilung", "sell", "constraints"))
 
 
 def test_an_unknown_duty_is_said_by_its_name():

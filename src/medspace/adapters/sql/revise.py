@@ -72,11 +72,16 @@ def revise(
         engine.dispose()
     if page is None:
         return None
-    number = len(migration.revisions(history)) + 1
+    number = _newest(history) + 1
     path = history.versions / f"{number:04}_{name.lower().replace(' ', '_')}.py"
     path.parent.mkdir(exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _newest(history: migration.History) -> int:
+    """The number of the newest migration; 0 where there is none."""
+    return max((int(name[:4]) for name in migration.revisions(history)), default=0)
 
 
 def _page(
@@ -91,7 +96,7 @@ def _page(
     for change in changes.ops:
         by_table.setdefault(_table(change), []).append(change)
     steps = {table: _code(context, theirs) for table, theirs in by_table.items()}
-    count = len(migration.revisions(history))
+    count = _newest(history)
     return PAGE.format(
         title=name[:1].upper() + name[1:],
         number=f"{count + 1:04}",

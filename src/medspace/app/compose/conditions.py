@@ -20,14 +20,10 @@ def _ended(_: Grounds) -> Condition:
     return EndedCondition()
 
 
-def _label(_: Grounds) -> Condition:
-    return LabelCondition()
-
-
 CONDITIONS: tuple[Maker, ...] = (
     _ended,
     _agreement,
-    _label,
+    LabelCondition,
     StepCondition,
     SeatsCondition,
     BudgetCondition,

@@ -14,6 +14,7 @@ NAMES = (
     "labels",
     "sites",
     "terms",
+    "rulebook",
     "uses",
     "training",
     "budget",

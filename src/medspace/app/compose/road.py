@@ -39,6 +39,7 @@ from medspace.connector.usage.tokens import JobTokens
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision
 from medspace.core.text import Text
+from medspace.core.usage import Step
 from medspace.trust.did import base_url, build_document, document_url
 from medspace.trust.model import ServiceEntry
 
@@ -58,7 +59,8 @@ class Road:
         self.assets, self.kinds = assets, assets.kinds
         answering = Answering(config.negotiations.answers)
         holder = self._holder()
-        conditions = tuple(make(Grounds(holder, base.parts.brakes, base.facts)) for make in base.parts.conditions)
+        grounds = Grounds(holder, base.parts.brakes, base.facts, self._looked_at)
+        conditions = tuple(make(grounds) for make in base.parts.conditions)
         strategy = PolicyStrategy(local, base.facts, answering, over, kept_duties(conditions), ended_with)
         negotiation_steps = NegotiationSteps(local, strategy)
         usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
@@ -96,6 +98,9 @@ class Road:
             keep_parts=timedelta(days=config.parts.keep_days),
             applied=base.parts.brakes,
         )
+
+    def _looked_at(self, kind: str, step: Step) -> frozenset[str] | None:
+        return self.usage.looked_at(kind, step)  # which needs the conditions that ask this
 
     def _blobs(self) -> FileBlobStore:
         config, clock = self.base.config, self.base.clock

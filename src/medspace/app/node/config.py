@@ -304,6 +304,7 @@ class Asset(_Settings, frozen=True):
     answers are refused unless it says otherwise.
     `publish` is what the catalogue says of its content beside its dictionary, rounded: how many patients it has
     (`size`), and of how many a value is missing (`missing`); nothing where nothing is said.
+    `made_from` are the ids of models of this connector that it was made of: its label allows no more than theirs.
     With `offered = false` it is in no catalogue: nobody agrees on it any more, and agreements that stand go on.
     """
 
@@ -323,6 +324,7 @@ class Asset(_Settings, frozen=True):
     keywords: tuple[str, ...] = ()
     publish: tuple[Figure, ...] = ()
     offered: bool = True
+    made_from: tuple[str, ...] = ()
 
 
 class Config(_Settings, frozen=True):

@@ -30,10 +30,12 @@ from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy import labels, templates
+from medspace.policy import carried, labels, templates
 from medspace.policy.actions import COMPUTED, action_of, covers, touches
+from medspace.policy.errors import UnknownSourceError
 from medspace.privacy.figures import PatientCounts
 from medspace.privacy.publication import LEAST
+from medspace.runs.model import MODELS
 
 PAGE = 500  # datasets per read
 
@@ -225,7 +227,7 @@ def arrange(
     for asset in {*budgets, *(account.id for account in accounts.configured(tx))}:
         accounts.configure(tx, local, asset, budgets.get(asset), by or CONFIGURATION)
     for prepared in wanted:
-        label = labelling.configure(tx, local, prepared.id, prepared.label, by)
+        label = labelling.configure(tx, local, prepared.id, prepared.label, by, _source(tx, prepared))
         old = tx.get(CATALOGUE, prepared.id)
         if old is not None and (not prepared.offered or old.described not in ("", prepared.dataset.described)):
             withdraw(tx, local, prepared.id, by)
@@ -233,6 +235,22 @@ def arrange(
             told = figures.chosen(old.figures, prepared.publish)
             shown = replace(prepared.dataset, dictionary=old.dictionary, digest=old.digest, figures=told)
             _offer(tx, local, replace(shown, label=digest(label)), kinds, by)
+
+
+def _source(tx: Transaction, prepared: Prepared) -> JsonObject | None:
+    """The strictest of the labels that the models carry of which an asset was made; None where it was made of none.
+
+    Raises:
+        UnknownSourceError: one of them is not kept here.
+    """
+    named = () if prepared.configured is None else prepared.configured.made_from
+    found: list[JsonObject] = []
+    for name in named:
+        model = tx.get(MODELS, name)
+        if model is None:
+            raise UnknownSourceError(asset=prepared.id, model=name)
+        found.append(model.lineage.carried or carried.CLOSED)
+    return carried.strictest(found) if named else None
 
 
 def offer(tx: Transaction, local: Local, holding: Holding, kinds: Collection[str], by: str = NOBODY) -> None:

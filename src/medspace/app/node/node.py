@@ -82,6 +82,10 @@ class Node:
         """The name of each member by its DID."""
         return {member.did: member.name for member in self.members()}
 
+    def roles(self, did: str) -> tuple[str, ...]:
+        """The roles of a member, as the authority signed them."""
+        return facts(self.book.current, did).roles
+
     def region(self, did: str) -> str | None:
         """The region of a member, as the authority signed it."""
         return facts(self.book.current, did).region

@@ -29,6 +29,7 @@ from medspace.connector.negotiation.messages import message_offer
 from medspace.connector.negotiation.rules import agreement_flaw, counted
 from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
+from medspace.connector.steady import steady
 from medspace.core.canonical import JsonObject
 from medspace.core.decision import Decision, Premise, Verdict, combine
 from medspace.core.paging import each
@@ -45,7 +46,13 @@ _RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 _MOST = 1000
 CODES = frozenset(
     {
-        *("agreement.mismatch", "catalog.unknown", "negotiation.in_force", "negotiation.not_offered"),
+        *(
+            "agreement.altered",
+            "agreement.mismatch",
+            "catalog.unknown",
+            "negotiation.in_force",
+            "negotiation.not_offered",
+        ),
         "offer.not_served",
     }
 )
@@ -188,12 +195,14 @@ class PolicyStrategy:
     def _request(
         self, tx: Transaction, negotiation: Negotiation, dataset: Dataset, action: str | None = None
     ) -> UseRequest:
+        user = self.facts(tx, negotiation.counterparty)
         return UseRequest(
             action=action,
             assignee=negotiation.counterparty,
-            region=self.facts(tx, negotiation.counterparty).region,
-            time=self.local.clock.now(),
+            region=user.region,
+            time=steady(tx, self.local.clock.now()),
             target=dataset.id,
+            roles=user.roles,
         )
 
     def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:
@@ -215,7 +224,7 @@ class PolicyStrategy:
             return _terminate("agreement.mismatch", flaw)
         if negotiation.agreement is not None and _same(negotiation.offer, negotiation.agreement):
             return Reaction(("verify",))
-        return Reaction()
+        return _terminate("agreement.altered", msgid("The agreement has other terms than those that were asked for."))
 
 
 def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from medspace.connector.model import AGREEMENTS, Agreement
+from medspace.connector.steady import advance
 from medspace.connector.usage import ended, labelling, rules
 from medspace.connector.usage.calls import (
     AdmissibleStep,
@@ -72,6 +73,7 @@ class Door:
             UnknownJobError, JobClosedError: there is nothing to ask here; not recorded.
         """
         visit, grant = self._let_in(tx, call, said, now)
+        advance(tx, now)
         if isinstance(grant, Refusal):
             return grant
         if not (fixed := rules.rows_of_use(same=self._same_rows(visit, grant))).permitted:

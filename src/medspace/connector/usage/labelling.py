@@ -18,7 +18,8 @@ from medspace.core.hashing import digest
 from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy import labels
+from medspace.policy import carried, labels
+from medspace.policy.errors import FreerLabelError
 from medspace.policy.model import Label
 
 PAGE = 500
@@ -27,18 +28,27 @@ CLAUSE = "label."  # how the clauses of labels begin
 
 
 def configure(
-    tx: Transaction, local: Local, asset: str, label: JsonObject | None, by: str = NOBODY
+    tx: Transaction,
+    local: Local,
+    asset: str,
+    label: JsonObject | None,
+    by: str = NOBODY,
+    source: JsonObject | None = None,
 ) -> JsonObject | None:
     """Apply the configured label of an asset, None where it is no longer held.
 
     Returns the label in force from now on.
 
     Without a label nothing is permitted, even under existing agreements. `by` is who had the configuration read.
+    `source` is what the asset carries of the labels of what it was made of (`policy.carried`).
+
+    Raises:
+        FreerLabelError: it allows more than they do.
     """
     old = tx.get(LABELS, asset)
-    if old is not None and label is not None and label == _configured(old):
+    if old is not None and label is not None and label == _configured(old) and old.source == source:
         return old.label
-    _put(tx, local, asset, None if label is None else Labelled(asset, label), by)
+    _put(tx, local, asset, None if label is None else Labelled(asset, label, source=source), by)
     return label
 
 
@@ -48,6 +58,7 @@ def set_label(tx: Transaction, local: Local, asset: str, label: JsonObject, by: 
     Raises:
         UnknownDatasetError: there is no such asset here.
         InvalidLabelError: the label has a statement without meaning.
+        FreerLabelError: it allows more than those of what the asset was made of.
     """
     return _put(tx, local, asset, wanted(tx, asset, label, by), by)
 
@@ -58,12 +69,13 @@ def wanted(tx: Transaction, asset: str, label: JsonObject | None, by: str = NOBO
     Raises:
         UnknownDatasetError, InvalidLabelError: as `set_label`.
     """
-    configured = _configured(_known(tx, asset))
+    old = _known(tx, asset)
+    configured = _configured(old)
     if label is None:
-        return Labelled(asset, configured, by=by)
+        return Labelled(asset, configured, by=by, source=old.source)
     read = labels.parse(label)
     written = {} if read is None else labels.write(read)
-    return Labelled(asset, written, None if written == configured else configured, by)
+    return Labelled(asset, written, None if written == configured else configured, by, old.source)
 
 
 def reset(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> Labelled:
@@ -89,6 +101,12 @@ def close_all(tx: Transaction, local: Local) -> list[str]:
     return open_ones
 
 
+def label_of(tx: Transaction, asset: str) -> Label | None:
+    """The current label of an asset; None where it has none."""
+    labelled = tx.get(LABELS, asset)
+    return labels.parse(labelled.label if labelled else None)
+
+
 def unconfirmed(labelled: Labelled) -> bool:
     """Whether the label is closed because a backup was restored and no person has confirmed it since."""
     return labelled.label in _NOTHING and labelled.configured is not None and labelled.by == NOBODY
@@ -106,6 +124,10 @@ def _configured(labelled: Labelled) -> JsonObject:
 
 
 def _put(tx: Transaction, local: Local, asset: str, new: Labelled | None, by: str = NOBODY) -> Labelled:
+    if new is not None and new.source is not None:
+        wider = carried.freer(labels.parse(new.label), new.source)
+        if wider:
+            raise FreerLabelError(asset=asset, reason=wider[0])
     old = tx.get(LABELS, asset)
     if old is None and new is not None:
         tx.insert(LABELS, new)

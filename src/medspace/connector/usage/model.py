@@ -18,6 +18,7 @@ class Labelled:
     label: JsonObject
     configured: JsonObject | None = None  # the configured label, where a person has set another one since
     by: str = ""  # which actor (`core.actors`) set it last; "" for the configuration
+    source: JsonObject | None = None  # the strictest label of what it was made of (`policy.carried`)
 
 
 @dataclass(frozen=True, slots=True)

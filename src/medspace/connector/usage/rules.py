@@ -19,7 +19,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import MOST_NOTES, Admission, HolderNote, Output, RowScope, Step, release_digest
 from medspace.policy import gates
 from medspace.policy.actions import action_of
-from medspace.policy.model import UseRequest
+from medspace.policy.model import Label, UseRequest
 from medspace.trust.model import Facts
 
 WITHHELD = "use.withheld"
@@ -56,7 +56,8 @@ class Case:
     """The facts of a request: who, when, how many earlier uses, and which duties were violated.
 
     `protection` is what the engine gives to the task, `holders` the other holders in its run, `colluders` how many of
-    them its masks withstand, `noise` whether answers are noisy; each None where not known yet.
+    them its masks withstand, `noise` whether answers are noisy; each None where not known yet. `label` is
+    that of the dataset.
     """
 
     user: Facts
@@ -67,11 +68,13 @@ class Case:
     holders: tuple[str, ...] | None = None
     colluders: int | None = None
     noise: str | None = None
+    elapsed: int | None = None  # seconds since the agreement was made
+    label: Label | None = None
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
     """The request of a use for the policy room; the purpose is the task's own word."""
-    said = task or {}
+    said, label = task or {}, case.label or Label()
     return UseRequest(
         action=action_of(kind),
         assignee=case.user.did,
@@ -87,6 +90,11 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         noise=case.noise,
         judged=None if task is None else gates.judged(said),
         violated=case.violated,
+        elapsed=case.elapsed,
+        roles=case.user.roles,
+        application=_text(said.get("task")),
+        events=label.events,
+        states=label.states,
     )
 
 

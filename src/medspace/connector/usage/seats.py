@@ -22,10 +22,12 @@ from medspace.connector.usage.errors import (
     StepUnsealedError,
     StepUnsignedError,
 )
+from medspace.connector.usage.labelling import label_of
 from medspace.connector.usage.memory import Memories, Numbered
 from medspace.connector.usage.model import JOBS, SEATS, Job, TakenSeat
 from medspace.connector.usage.ports import Threads
 from medspace.connector.usage.seatkeys import SeatKeys
+from medspace.core.canonical import JsonObject
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decision import Decision
 from medspace.core.engine import RunTerms
@@ -34,7 +36,7 @@ from medspace.core.store import Database, Transaction
 from medspace.core.usage import Release
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
-from medspace.policy import odrl
+from medspace.policy import carried, odrl
 from medspace.policy.limits import listed
 from medspace.policy.outputs import DEPARTURE
 from medspace.runs import covers, seating, statements
@@ -125,8 +127,10 @@ class Seats:
         await self.identity.meet(manifest.parties)
         key = EnvelopeKey.generate(self.randomness)
         secret = await self.memories.sealed(call.job, key.seed, _SEALED_AS)
-        leaves = await self.database.read(lambda tx: self._leaves(tx, call))
-        signed = manifests.sign_key(manifest, self.holder.did, key.public, self.identity.signer, leaves=leaves)
+        leaves, label = await self.database.read(lambda tx: (self._leaves(tx, call), self._label(tx, call)))
+        signed = manifests.sign_key(
+            manifest, self.holder.did, key.public, self.identity.signer, leaves=leaves, label=label
+        )
         seat = TakenSeat(call.job, text, signed, secret)
         taken = await self.database.write(lambda tx: self._take(tx, call, manifest, seat))
         if isinstance(taken, Refusal):
@@ -319,6 +323,11 @@ class Seats:
         job = tx.get(JOBS, call.job)
         agreement = None if job is None else tx.get(AGREEMENTS, job.agreement)
         return agreement is not None and DEPARTURE in listed(odrl.parse(agreement.policy))
+
+    def _label(self, tx: Transaction, call: Call) -> JsonObject | None:
+        """What results carry of the label of the data."""
+        job = tx.get(JOBS, call.job)
+        return None if job is None else carried.of(label_of(tx, job.asset))
 
     def _take(self, tx: Transaction, call: Call, manifest: Manifest, seat: TakenSeat) -> TakenSeat | Refusal:
         job, known = self.door.job(tx, call, manifest.coordinator), tx.get(SEATS, call.job)

@@ -20,7 +20,7 @@ from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, disclosures
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
 from medspace.connector.usage.checking import OutputReview
-from medspace.connector.usage.conditions import Conditions, Grounds
+from medspace.connector.usage.conditions import Conditions, Grounds, kept_duties
 from medspace.connector.usage.conditions.numbers import given
 from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
@@ -53,7 +53,7 @@ from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
 from medspace.core.clock import Clock, Randomness
-from medspace.core.engine import Engine
+from medspace.core.engine import Engine, columns_of
 from medspace.core.errors import InvalidInputError
 from medspace.core.ids import new_id
 from medspace.core.parts import BlobStore, Part
@@ -93,10 +93,11 @@ class UsageControl:
         self._makers, self._runners = dict(engines), runners
         self._engines: dict[tuple[str, str], Engine] = {}
         self._grounds = Grounds(holder, applied, facts)
+        self.duties = kept_duties(conditions)  # of agreements, that this connector keeps or checks
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         self._settling = Settling(holder, keys, database, runners.threads, changes, clock)
         contents = Contents(database, holder.notebook, runners.threads)
-        requests = Requests(facts, conditions, applied.sites)
+        requests = Requests(facts, conditions, applied.sites, applied.steady)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
         self._door = Door(holder, gate, conditions, requests, recollection, self._engines, tokens, clock, applied)
@@ -125,6 +126,11 @@ class UsageControl:
         self._database, self._clock, self._randomness = database, clock, randomness
         self._ordering, self._going, self._legible = Ordering(), Going(clock), Legible(runners.threads)
         self._draining = False
+
+    def looked_at(self, kind: str, step: Step) -> frozenset[str] | None:
+        """The columns that the answer to a step can depend on; None: every one."""
+        engine = self._engines.get((kind, task_name(step)))
+        return None if engine is None else columns_of(engine, step)
 
     @property
     def notebook(self) -> Notebook:

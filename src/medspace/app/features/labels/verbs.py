@@ -44,6 +44,31 @@ class LabelTimeError(InvalidInputError):
     next_step = msgid("Write a day, such as 2026-12-31, or an instant with its zone, such as 2026-12-31T12:00:00Z.")
 
 
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", help="First day, or an instant such as 2026-01-31T12:00:00Z; '' for always."),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", help="Last day, or an instant such as 2026-12-31T12:00:00Z; '' for always."),
+]
+ReviewOption = Annotated[
+    bool | None, typer.Option("--review/--no-review", help="A person looks at each result first, or not.")
+]
+EventOption = Annotated[
+    list[str] | None,
+    typer.Option("--event", help="What has happened, as terms ask for it; may be repeated; '' for nothing."),
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option("--state", help="What is the case, as terms ask for it; may be repeated; '' for nothing."),
+]
+LawOption = Annotated[
+    list[str] | None,
+    typer.Option("--law", help="A rule pack that applies (`medspace rulebook laws`); may be repeated; '' for none."),
+]
+
+
 def label(
     dataset: Annotated[str, typer.Argument(help="One of your own datasets; without it, all are listed.")] = "",
     purpose: Annotated[
@@ -53,19 +78,13 @@ def label(
         list[str] | None, typer.Option("--use", help="A kind of use that is allowed; may be repeated.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option("--region", help="Where users may be; may be repeated.")] = None,
-    begin: Annotated[
-        str | None,
-        typer.Option("--from", help="First day, or an instant such as 2026-01-31T12:00:00Z; '' for always."),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option("--until", help="Last day, or an instant such as 2026-12-31T12:00:00Z; '' for always."),
-    ] = None,
-    review: Annotated[
-        bool | None,
-        typer.Option("--review/--no-review", help="A person looks at each result first, or not."),
-    ] = None,
+    begin: FromOption = None,
+    until: UntilOption = None,
+    review: ReviewOption = None,
     two: Annotated[bool, typer.Option("--two-reviewers", help="Two persons look at each result first.")] = False,
+    event: EventOption = None,
+    state: StateOption = None,
+    law: LawOption = None,
     nothing: Annotated[bool, typer.Option("--nothing", help="Allow nothing from now on.")] = False,
     as_configured: Annotated[
         bool, typer.Option("--as-configured", help="Take back what was said here: the configuration counts again.")
@@ -76,6 +95,7 @@ def label(
     lang: LanguageOption = "",
 ) -> None:
     """Show or change what your datasets allow; takes effect at once, and ends uses that are allowed no longer."""
+    lists = {"events": event, "states": state, "laws": law}
     said = {
         "purposes": purpose,
         "kinds": use,
@@ -83,6 +103,7 @@ def label(
         "valid_from": begin,
         "valid_until": until,
         "review": TWO if two else review,
+        **{name: None if given is None else [one for one in given if one] for name, given in lists.items()},
     }
     changes = {name: value for name, value in said.items() if value is not None}
     ways = sum((bool(changes), nothing, as_configured))

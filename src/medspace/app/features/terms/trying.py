@@ -200,6 +200,7 @@ class Trying:
             count=tried.count,
             target=tried.dataset,
             holders=tuple(wish.get("holders", ())) or None,
+            roles=self.node.roles(user) if user else None,
         )
 
 

@@ -74,6 +74,7 @@ class Choosing:
             region=self.node.region(one.consumer),
             time=self.node.clock.now(),
             target=one.dataset,
+            roles=self.node.roles(one.consumer),
         )
         return decide(policy, request, Point.NEGOTIATION).permitted
 

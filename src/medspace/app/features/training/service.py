@@ -206,6 +206,7 @@ class Training:
             action=KIND,
             assignee=agreement.consumer,
             region=self._facts(tx, self._did).region,
+            roles=self._facts(tx, self._did).roles,
             time=self._clock.now(),
             target=agreement.dataset,
         )

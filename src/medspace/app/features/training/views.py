@@ -130,6 +130,7 @@ def model(record: Model, describe: Describe, names: Mapping[str, str], speak: Sp
             "missing": [attendance.lost(fault) for fault in lineage.missing],
             "protection": lineage.protection,
             "coordinator": lineage.coordinator or None,
+            "label": lineage.carried,
             "rounds": [
                 {
                     "round": past.round,

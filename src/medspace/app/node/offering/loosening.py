@@ -171,6 +171,15 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "budget.exact": (msgid("exact answers beside the privacy budget"), _higher),
     "publish": (msgid("what the catalogue says of its content"), _more),
     "offers": (msgid("offers"), _higher),
+    "not_purposes": (msgid("purposes that are left out"), _fewer),
+    "elapsed": (msgid("time after the agreement"), _differs),
+    "roles": (msgid("roles of members who may use it"), _more),
+    "security_level": (msgid("security level of connectors"), _differs),
+    "applications": (msgid("programs that may run"), _more),
+    "events": (msgid("events that must have happened"), _fewer),
+    "states": (msgid("states in which it may be used"), _more),
+    "duties": (msgid("duties of the user"), _fewer),
+    "made_from": (msgid("models that it was made of"), _fewer),
     "label.purposes": (msgid("purposes that the label allows"), _beyond(PURPOSES)),
     "label.kinds": (msgid("kinds of use that the label allows"), _more),
     "label.regions": (msgid("places that the label allows"), _beyond(REGIONS)),
@@ -178,6 +187,11 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "label.valid_until": (msgid("last day of the label"), _later),
     "label.review": (msgid("persons who review each result"), _lower),
     "label.sensitivity": (msgid("how sensitive the data are, by the label"), _less_sensitive),
+    "label.events": (msgid("events that the label records"), _more),
+    "label.states": (msgid("states that the label says hold"), _differs),
+    "label.laws": (msgid("rule packs that the label names"), _fewer),
+    "label.columns": (msgid("labels of columns"), _differs),
+    "label.rows": (msgid("labels of rows"), _differs),
 }
 # What a label allows where it does not say it.
 _UNSAID: Mapping[str, Json] = {
@@ -186,6 +200,12 @@ _UNSAID: Mapping[str, Json] = {
     "label.regions": [],
     "label.review": 0,
     "label.sensitivity": Sensitivity.NON_PUBLIC.value,
+    "label.events": [],
+    "label.states": [],
+    "label.laws": [],
+    "label.columns": [],
+    "label.rows": [],
+    "made_from": [],
 }
 
 
@@ -250,6 +270,7 @@ def _terms(asset: Asset) -> Iterator[tuple[str, Json]]:
             yield f"{number}.{term}", value
     yield from (("offers", len(asset.offers)), ("questions", asset.questions), ("numbers", asset.numbers))
     yield "publish", list(asset.publish)
+    yield "made_from", list(asset.made_from)
     yield from _of_budget(asset.budget)
     for name, value in asset.label.items():
         yield f"label.{name}", _plain(value)

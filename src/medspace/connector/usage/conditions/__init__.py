@@ -21,6 +21,9 @@ from medspace.core.store import Transaction
 from medspace.core.usage import Brakes, Grant, Output, Step
 from medspace.policy.model import UseRequest
 
+# The columns that the answer to a step under a DSP format can depend on, beside that of the persons; None: every one.
+LookedAt = Callable[[str, Step], frozenset[str] | None]
+
 PERMITTED = Decision(Verdict.PERMIT, "permitted")
 
 
@@ -149,11 +152,15 @@ class Neutral:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What conditions are built from: the holder with its notebook, the active brakes, facts about participants."""
+    """What conditions are built from: the holder with its notebook, the active brakes, facts about participants.
+
+    `looked_at` tells the columns that the answer to a step of a kind of use can depend on; None: every column.
+    """
 
     holder: Holder
     brakes: Brakes
     facts: FactsOf
+    looked_at: LookedAt = lambda _kind, _step: None
 
 
 Conditions = Sequence[Condition]

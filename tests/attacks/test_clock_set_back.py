@@ -1,0 +1,58 @@
+"""The holder's clock is set back, by hand or by a lying time server, so that an agreement revives. It does not."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from medspace.app.compose.connector import ConnectorParts
+from medspace.core.clock import stamp
+from medspace.core.usage import Brakes
+from tests.e2e.space import Holding, staged, step, table
+from tests.e2e.test_clock_skew import Settable
+
+TRAIN, HOUR = "medspace:train", 3600
+BRAKES = {"brake": Brakes(), "control": Brakes(steady=False)}
+
+
+@pytest.fixture(params=BRAKES)
+def stage(request, tmp_path):
+    clock = Settable(0)
+    with staged(tmp_path) as stage:
+        stage.add("authority", parts=ConnectorParts(clock=clock))
+        stage.add("user", parts=ConnectorParts(clock=clock))
+        terms = {"until": stamp(datetime.now(UTC) + timedelta(seconds=HOUR))}
+        parts = ConnectorParts(clock=clock, brakes=BRAKES[request.param])
+        stage.add("clinic", Holding(table(1), terms=terms), parts=parts)
+        stage.open()
+        stage.admit()
+        stage.kind = request.param
+        yield stage
+
+
+def code(answer):
+    found = re.search(r"\bpolicy\.[a-z_]+", answer.text)
+    return answer.status_code if answer.status_code == 200 else found and found[0]
+
+
+def test_an_agreement_that_has_ended_does_not_revive(stage, attack_report):
+    clock = stage.nodes["clinic"].parts.clock
+    uses = [stage.space("user").request(stage.agree("user", "clinic"), TRAIN)["id"] for _ in range(2)]
+
+    def ask(use):
+        return code(stage.ask("user", "clinic", use, step(sites=1)))
+
+    assert ask(uses[0]) == 200
+    clock.set(2 * HOUR)
+    assert ask(uses[0]) == "policy.time"
+    clock.set(0)
+    revived = sum(ask(use) == 200 for use in uses)
+    if stage.kind == "brake":
+        stage.close("clinic")  # nor after a restart
+        stage.open("clinic")
+        revived += sum(ask(use) == 200 for use in uses)
+        assert revived == 0
+        attack_report("clock set back: uses under an agreement that had ended", got=0, of=4, unit="answers")
+    else:
+        assert revived == 2
+        attack_report("clock set back: uses under an agreement that had ended", control=2, of=2, unit="answers")
