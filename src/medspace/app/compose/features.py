@@ -15,6 +15,7 @@ NAMES = (
     "sites",
     "terms",
     "uses",
+    "duties",
     "training",
     "budget",
     "audit",

@@ -1,7 +1,7 @@
 """The label: what the holder says of the asset, whatever an agreement says."""
 
 from medspace.connector.usage.calls import Visit
-from medspace.connector.usage.conditions import Leaving, Neutral, Wish
+from medspace.connector.usage.conditions import Lasting, Leaving, Neutral, Wish
 from medspace.connector.usage.model import LABELS
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
@@ -31,6 +31,11 @@ class LabelCondition(Neutral):
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Whether it still allows it."""
         return _decide(tx, leaving.job.asset, leaving.request, Point.RELEASE)
+
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """Whether it still allows the task; before there is one, the kind of use."""
+        point = Point.TRANSFER if lasting.request.purpose is None else Point.COMPUTE
+        return _decide(tx, lasting.job.asset, lasting.request, point)
 
 
 def _decide(tx: Transaction, asset: str, request: UseRequest, point: Point) -> Decision:
