@@ -227,7 +227,7 @@ async def test_other_terms_offered_back_wait_for_a_person(network, regions):
         ({"assigner": "did:web:else"}, "TERMINATED", "agreement.mismatch"),
         ({"assignee": "did:web:else"}, "TERMINATED", "agreement.mismatch"),
         ({"target": "urn:asset:2"}, "TERMINATED", "agreement.mismatch"),
-        ({"permission": [{"action": "medspace:score"}]}, "AGREED", None),
+        ({"permission": [{"action": "medspace:score"}]}, "TERMINATED", "agreement.altered"),
         (
             {"permission": [{"action": "medspace:train", "constraint": [{"and": []}]}]},
             "TERMINATED",

@@ -1,6 +1,6 @@
 """The errors of duties."""
 
-from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
 from medspace.core.text import msgid
 
 
@@ -18,6 +18,14 @@ class DutyUnprovenError(RefusedError):
     code = "duty.unproven"
     sentence = msgid("That the duty {duty} was fulfilled is not proven: {reason}.")
     next_step = msgid("Send the proof of the entry of your log that says so.")
+
+
+class DutyUntimelyError(WaitingError):
+    """A proof whose entry is from the future here: one of the two clocks is wrong."""
+
+    code = "duty.untimely"
+    sentence = msgid("The entry that proves the duty {duty} is from the future: one of the clocks is wrong.")
+    next_step = msgid("Send it again once the clocks agree.")
 
 
 class DutySettledError(RefusedError):

@@ -84,7 +84,12 @@ def facts_of(duty: OwedDuty) -> JsonObject:
     return {**facts, "clause": duty.clause, "action": duty.action}
 
 
-def flaw_of(duty: OwedDuty, entry: Entry, holder: str, now: datetime) -> Text | None:
+def early(entry: Entry, now: datetime) -> bool:
+    """Whether an entry is from the future."""
+    return instant(entry.time) > now + SKEW
+
+
+def flaw_of(duty: OwedDuty, entry: Entry, holder: str) -> Text | None:
     """Why an entry of the user's log does not prove that the duty was fulfilled; None where it does."""
     if entry.kind != FULFILLED or entry.actor != duty.counterparty:
         return Text(msgid("the entry does not say that its owner fulfilled a duty"))
@@ -92,8 +97,6 @@ def flaw_of(duty: OwedDuty, entry: Entry, holder: str, now: datetime) -> Text | 
         return Text(msgid("the entry is about another duty"))
     if instant(entry.time) < instant(duty.since) - SKEW:
         return Text(msgid("the entry is older than the end of the use"))
-    if instant(entry.time) > now + SKEW:
-        return Text(msgid("the entry is from the future"))
     if duty.action == ATTRIBUTE and entry.facts["objects"] and holder not in entry.facts.get("sites", ()):
         return Text(msgid("the entry does not name the data holder as a source of the model"))
     return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from medspace.connector.duties import rules
-from medspace.connector.duties.errors import DutySettledError, DutyUnprovenError, UnknownDutyError
+from medspace.connector.duties.errors import DutySettledError, DutyUnprovenError, DutyUntimelyError, UnknownDutyError
 from medspace.connector.duties.model import AWAIT, DUTIES, LATEST, DutyState, LatestTime, OwedDuty
 from medspace.connector.model import Agreement, Role, Transfer
 from medspace.core.canonical import JsonObject
@@ -67,6 +67,7 @@ def accept(tx: Transaction, did: str, duty_id: str, user: str, proof: JsonObject
     Raises:
         UnknownDutyError: nothing of that name is owed by this user.
         DutyUnprovenError: the entry does not say that this duty was fulfilled.
+        DutyUntimelyError: it is from the future; once the clocks agree, it will do.
     """
     duty = _known(tx, duty_id, Role.PROVIDER)
     if duty.counterparty != user:
@@ -74,9 +75,11 @@ def accept(tx: Transaction, did: str, duty_id: str, user: str, proof: JsonObject
     if duty.state not in (DutyState.OPEN, DutyState.BROKEN):
         return duty
     entry = decode(str(proof["entry"]).encode())
-    flaw = rules.flaw_of(duty, entry, did, now)
+    flaw = rules.flaw_of(duty, entry, did)
     if flaw is not None:
         raise DutyUnprovenError(duty=duty_id, reason=flaw)
+    if rules.early(entry, max(now, latest(tx) or now)):
+        raise DutyUntimelyError(duty=duty_id)
     settled = replace(rules.fulfilled(duty, now), done=entry.time, proof=proof)
     tx.replace(DUTIES, duty, settled)
     _note(tx, "duty.proven", did, settled, now, {"user": user, "state": settled.state.value})

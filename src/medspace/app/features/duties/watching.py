@@ -39,7 +39,7 @@ class Watching:
         """End everything that may not go on; returns in how many seconds to look again."""
         now = self.node.clock.now()
         self._from = self._from or now + self.patience
-        await self._overdue(now)
+        await self.overdue(now)
         await self.cut()
         await self._go_on()
         soonest = await self.node.database.read(next_end)
@@ -81,7 +81,7 @@ class Watching:
             except _RACES as error:
                 _LOGGER.warning("resumption.failed", extra={"facts": {"process": use, "code": error.code}})
 
-    async def _overdue(self, now: datetime) -> None:
+    async def overdue(self, now: datetime) -> None:
         """Break what is overdue, and tell the operators; the log, the doctor and the portal tell everybody else."""
         if self._from is not None and now < self._from:
             return
