@@ -10,7 +10,7 @@ from medspace.app.features.duties.door import flaw_of
 from medspace.app.features.duties.kinds import KINDS
 from medspace.connector.duties import rules, service
 from medspace.connector.duties.errors import DutyUnprovenError, DutyUntimelyError, UnknownDutyError
-from medspace.connector.duties.model import DUTIES, DutyState
+from medspace.connector.duties.model import DUTIES, OwedState
 from medspace.connector.model import AGREEMENTS, Role, TransferState
 from medspace.core.clock import stamp
 from medspace.ledger import kinds
@@ -78,7 +78,7 @@ async def test_a_claim_without_its_proof_leaves_the_duty_owed(change):
     proof = await entry_of(duty, **change)
     with pytest.raises((DutyUnprovenError, DutyUntimelyError)):
         await claimed(house, duty, proof)
-    assert (await house.database.read(lambda tx: tx.get(DUTIES, duty.id))).state is DutyState.OPEN
+    assert (await house.database.read(lambda tx: tx.get(DUTIES, duty.id))).state is OwedState.OPEN
 
 
 async def test_an_entry_that_is_in_no_log_proves_nothing(attack_report):
@@ -93,7 +93,7 @@ async def test_without_the_check_it_would(attack_report):
     house, duty = await owed()
     made_up = msgspec.structs.replace(await entry_of(duty, objects=[]), entry=(await entry_of(duty)).entry)
     kept = await claimed(house, duty, made_up, checks=False)
-    assert kept.state is DutyState.KEPT
+    assert kept.state is OwedState.KEPT
     attack_report("duty claimed: kept without an entry of the log", control=1, unit="duties")
 
 
@@ -101,8 +101,8 @@ async def test_the_true_proof_is_taken_once_and_counts_when_it_comes():
     house, duty = await owed()
     proof = await entry_of(duty)
     late = await claimed(house, duty, proof, now=NOW + timedelta(days=31))  # however early its entry says it was done
-    assert (late.state, late.done) == (DutyState.LATE, stamp(DONE))
-    assert (await claimed(house, duty, proof)).state is DutyState.LATE
+    assert (late.state, late.done) == (OwedState.LATE, stamp(DONE))
+    assert (await claimed(house, duty, proof)).state is OwedState.LATE
 
 
 async def test_nobody_claims_for_another_member():

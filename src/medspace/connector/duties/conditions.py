@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.duties import service
-from medspace.connector.duties.model import DUTIES, DutyState
+from medspace.connector.duties.model import DUTIES, OwedState
 from medspace.connector.model import Agreement, Role, Transfer
 from medspace.connector.usage.calls import Visit
 from medspace.connector.usage.conditions import PERMITTED, Grounds, Lasting, Leaving, Neutral, Wish
@@ -36,7 +36,7 @@ class DutyCondition(Neutral):
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """The clauses of duties that are overdue; once they are fulfilled late or waived, they are settled."""
         del user
-        where = {"role": Role.PROVIDER, "agreement": agreement.id, "state": DutyState.BROKEN}
+        where = {"role": Role.PROVIDER, "agreement": agreement.id, "state": OwedState.BROKEN}
         return frozenset(duty.clause for duty in each(tx, DUTIES, where))
 
     def over(self, tx: Transaction, transfer: Transfer, agreement: Agreement, now: datetime) -> None:

@@ -10,7 +10,7 @@ from medspace.core.store import Collection
 FULFIL, PROVE, AWAIT = "fulfil", "prove", "await"
 
 
-class DutyState(StrEnum):
+class OwedState(StrEnum):
     """The states of a duty; `rules.MOVES` says which follows which."""
 
     OPEN = "open"
@@ -42,7 +42,7 @@ class OwedDuty:
     action: str
     since: str
     due: str
-    state: DutyState = DutyState.OPEN
+    state: OwedState = OwedState.OPEN
     done: str = ""
     entry: int = -1
     delivered: bool = False
@@ -55,7 +55,7 @@ class OwedDuty:
     def step(self) -> str | None:
         """What is next: at the user to `fulfil`, then to `prove` it; at the holder to `await` it. None at the end."""
         if self.role is Role.PROVIDER:
-            return AWAIT if self.state is DutyState.OPEN else None
+            return AWAIT if self.state is OwedState.OPEN else None
         if self.entry < 0:
             return FULFIL
         return None if self.delivered else PROVE

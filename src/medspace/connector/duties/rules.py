@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from medspace.connector.duties.model import DutyState, OwedDuty
+from medspace.connector.duties.model import OwedDuty, OwedState
 from medspace.connector.model import Agreement, Role, Transfer
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
@@ -18,9 +18,9 @@ from medspace.policy.duties import ATTRIBUTE, DELETE, OwedAction
 SKEW = timedelta(minutes=5)  # that two clocks may differ by
 A_DAY = timedelta(days=1)
 FULFILLED = "duty.fulfilled"  # the kind of entry that proves it
-_S = DutyState
+_S = OwedState
 
-MOVES: Mapping[DutyState, frozenset[DutyState]] = MappingProxyType(
+MOVES: Mapping[OwedState, frozenset[OwedState]] = MappingProxyType(
     {
         _S.OPEN: frozenset({_S.KEPT, _S.BROKEN, _S.WAIVED}),
         _S.BROKEN: frozenset({_S.LATE, _S.WAIVED}),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from medspace.connector.duties import rules
 from medspace.connector.duties.errors import DutySettledError, DutyUnprovenError, DutyUntimelyError, UnknownDutyError
-from medspace.connector.duties.model import AWAIT, DUTIES, LATEST, DutyState, LatestTime, OwedDuty
+from medspace.connector.duties.model import AWAIT, DUTIES, LATEST, LatestTime, OwedDuty, OwedState
 from medspace.connector.model import Agreement, Role, Transfer
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
@@ -72,7 +72,7 @@ def accept(tx: Transaction, did: str, duty_id: str, user: str, proof: JsonObject
     duty = _known(tx, duty_id, Role.PROVIDER)
     if duty.counterparty != user:
         raise UnknownDutyError(duty=duty_id)
-    if duty.state not in (DutyState.OPEN, DutyState.BROKEN):
+    if duty.state not in (OwedState.OPEN, OwedState.BROKEN):
         return duty
     entry = decode(str(proof["entry"]).encode())
     flaw = rules.flaw_of(duty, entry, did)
@@ -92,7 +92,7 @@ def overdue(tx: Transaction, did: str, now: datetime) -> list[OwedDuty]:
     for duty in tx.find(DUTIES, where={"step": AWAIT}, order_by="due", limit=PAGE):
         if not rules.overdue(duty, now):
             break
-        late = replace(duty, state=DutyState.BROKEN, told=stamp(now))
+        late = replace(duty, state=OwedState.BROKEN, told=stamp(now))
         tx.replace(DUTIES, duty, late)
         _note(tx, "duty.broken", did, late, now, {"user": late.counterparty, "due": late.due})
         broken.append(late)
@@ -109,9 +109,9 @@ def waive(tx: Transaction, did: str, duty_id: str, now: datetime, by: str) -> Ow
     duty = tx.get(DUTIES, duty_id)
     if duty is None:
         raise UnknownDutyError(duty=duty_id)
-    if duty.role is not Role.PROVIDER or DutyState.WAIVED not in rules.MOVES[duty.state]:
+    if duty.role is not Role.PROVIDER or OwedState.WAIVED not in rules.MOVES[duty.state]:
         raise DutySettledError(duty=duty_id, state=duty.state.value)
-    waived = replace(duty, state=DutyState.WAIVED, by=by)
+    waived = replace(duty, state=OwedState.WAIVED, by=by)
     tx.replace(DUTIES, duty, waived)
     _note(tx, "duty.waived", did, waived, now, {"user": waived.counterparty} | ({"by": by} if by else {}))
     return waived

@@ -11,7 +11,7 @@ from medspace.app.node.lists import PageRequest
 from medspace.app.node.node import Node
 from medspace.connector.duties import service
 from medspace.connector.duties.errors import DutySettledError, UnknownDutyError
-from medspace.connector.duties.model import DUTIES, DutyState, OwedDuty
+from medspace.connector.duties.model import DUTIES, OwedDuty, OwedState
 from medspace.connector.model import AGREEMENTS, Role
 from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
@@ -127,7 +127,7 @@ def shown(tx: Transaction, duty: OwedDuty, name: str, speak: Speak) -> JsonObjec
         "done": duty.done or None,
         "told": duty.told or None,
         "problem": duty.code or None,
-        "settled": duty.state in (DutyState.KEPT, DutyState.LATE, DutyState.WAIVED) and not waits,
+        "settled": duty.state in (OwedState.KEPT, OwedState.LATE, OwedState.WAIVED) and not waits,
     }
 
 

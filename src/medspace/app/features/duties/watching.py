@@ -19,7 +19,7 @@ from medspace.core.store import Transaction
 from medspace.policy import labels, limits, odrl
 
 MOST = 10.0  # seconds without a look, whatever happens
-AGAIN = 0.25  # seconds: what is kept in memory may follow its record a moment later
+AGAIN = 0.05  # seconds: what is kept in memory may follow its record a moment later
 HEARD_FIRST = timedelta(seconds=60)  # after a start, users may say first what they did while this connector was away
 OWED = "policy.duty_violated"
 _LOGGER = logging.getLogger("medspace.duties")
