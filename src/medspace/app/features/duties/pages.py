@@ -1,5 +1,6 @@
 """The page of duties: who owes what, until when, and what was kept."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,10 @@ from starlette.responses import Response
 
 from medspace.app.doors.portal.inquiry import InquiryError
 from medspace.app.doors.portal.visit import PortalVisit
-from medspace.app.node.pages import MenuEntry, PortalAction, PortalPage, PortalPages
+from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages
 from medspace.core.actors import Scope
 from medspace.core.paths import path
-from medspace.core.text import msgid
+from medspace.core.text import counted, msgid
 
 READERS = (Scope.READ, Scope.TERMS, Scope.USE)
 PAGE = 50
@@ -20,6 +21,17 @@ SIDES = ("provider", "consumer")
 async def duties(visit: PortalVisit) -> Response:
     """What others owe and what is owed to them."""
     return visit.page("duties/duties.html", **await _found(visit, visit.query("role"), visit.query("after")))
+
+
+async def notices(visit: PortalVisit) -> Sequence[HomeNotice]:
+    """What somebody owes and has not done in time."""
+    if not visit.may(*READERS):
+        return ()
+    late = (await visit.get("/duties", limit=PAGE, role="provider", state="broken"))["duties"]
+    if not late:
+        return ()
+    said = counted(len(late), msgid("{count} duty is overdue"), msgid("{count} duties are overdue"))
+    return (HomeNotice(said, "/duties?role=provider", "bad"),)
 
 
 async def settle(visit: PortalVisit) -> Response:
@@ -45,4 +57,5 @@ PAGES = PortalPages(
     pages=(PortalPage("/duties", duties, READERS),),
     actions=(PortalAction("/duties/settle", settle, (Scope.USE, Scope.TERMS), confirmed=True),),
     menu=(MenuEntry("/duties", msgid("Duties"), "o", "contracts", READERS, msgid("What is owed after a use.")),),
+    notices=notices,
 )
