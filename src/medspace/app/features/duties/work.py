@@ -9,13 +9,14 @@ from medspace.app.features.duties.fulfilling import Fulfilling
 from medspace.app.features.duties.watching import AGAIN, Watching, next_end
 from medspace.app.node.node import Node
 from medspace.connector.duties.model import DUTIES
-from medspace.connector.model import TRANSFERS
+from medspace.connector.model import TRANSFERS, Role, TransferState
 from medspace.connector.usage.model import ENDED, LABELS
 from medspace.core.errors import MedspaceError
 from medspace.core.store import Topic
 from medspace.runs.model import RUNS
 from medspace.trust.model import LISTS
 
+MEMBERS_EVERY = 30.0  # seconds, while uses of others run
 A_MOMENT = 1.0  # seconds between two looks at which use ends next
 
 
@@ -26,7 +27,18 @@ async def work(node: Node) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(looking(node, watching.look, *held))
         tasks.create_task(ends(node))
+        tasks.create_task(members(node))
         tasks.create_task(looking(node, fulfilling.look, DUTIES.topic(), RUNS.topic()))
+
+
+async def members(node: Node) -> None:
+    """Fetch the members list often while others use data here: who was removed uses nothing any more."""
+    open_uses = {"role": Role.PROVIDER, "state": TransferState.STARTED}
+    while node.authority is None:
+        await node.clock.sleep(MEMBERS_EVERY)
+        if await node.database.read(lambda tx: tx.count(TRANSFERS, open_uses, 1)):
+            with suppress(MedspaceError):  # the authority is away: what is known counts for as long as it is valid
+                await node.book.refresh()
 
 
 async def looking(node: Node, look: Callable[[], Awaitable[float]], *topics: Topic) -> None:
