@@ -10,6 +10,7 @@ from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
 from medspace.app.features.accounts.sdk import AccountsClient
 from medspace.app.features.audit.sdk import AuditClient
 from medspace.app.features.budget.sdk import BudgetClient
+from medspace.app.features.duties.sdk import DutiesClient
 from medspace.app.features.export.sdk import ExportClient
 from medspace.app.features.labels.sdk import LabelsClient
 from medspace.app.features.members.sdk import MembersClient
@@ -37,6 +38,7 @@ class Space(
     TermsClient,
     RulebookClient,
     UsesClient,
+    DutiesClient,
     TrainingClient,
     BudgetClient,
     AuditClient,

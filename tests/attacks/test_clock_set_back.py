@@ -56,3 +56,15 @@ def test_an_agreement_that_has_ended_does_not_revive(stage, attack_report):
     else:
         assert revived == 2
         attack_report("clock set back: uses under an agreement that had ended", control=2, of=2, unit="answers")
+
+
+def test_its_owner_says_that_the_clock_had_been_wrong_and_the_log_keeps_it(stage):
+    clock, clinic = stage.nodes["clinic"].parts.clock, stage.space("clinic")
+    use = stage.space("user").request(stage.agree("user", "clinic"), TRAIN)["id"]
+    assert code(stage.ask("user", "clinic", use, step(sites=1))) == 200
+    clock.set(HOUR / 2)
+    assert code(stage.ask("user", "clinic", use, step("moments", 2, sites=1))) == 200
+    clock.set(0)
+    assert clinic.clock()["set_back"]
+    assert not clinic.reset_clock()["set_back"]
+    assert stage.entries("clinic", "duty.clock")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.parts import ALL_CONDITIONS
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.conditions import Leaving, Neutral, Wish
 from medspace.connector.usage.model import COLLECTIONS
@@ -48,7 +48,7 @@ async def watched():
     return house, seen
 
 
-MAKERS = {make.__name__: make for make in (*CONDITIONS, BudgetCondition)} | {"neutral": lambda _: Neutral()}
+MAKERS = {make.__name__: make for make in (*ALL_CONDITIONS, BudgetCondition)} | {"neutral": lambda _: Neutral()}
 
 
 @pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())

@@ -33,7 +33,7 @@ ledger.errors
 privacy.errors privacy.masking.errors privacy.noise.budget
 runs.codings runs.errors runs.masked.errors runs.seating
 connector.catalogue.finding connector.catalogue.shares connector.dispatch.rules connector.dispatch.service
-connector.ending connector.errors
+connector.duties.conditions connector.duties.errors connector.ending connector.errors
 connector.negotiation.service connector.negotiation.strategy connector.transfer.service connector.turns
 connector.usage.accounts connector.usage.brakes connector.usage.budgets connector.usage.checking
 connector.usage.conditions.label connector.usage.conditions.seats connector.usage.disclosures connector.usage.ended

@@ -1,6 +1,7 @@
 """The time that policies are decided at: a clock that is set back revives nothing.
 
-The latest time at which this connector decided on a use is a record of its database, so that it survives restarts.
+The latest time at which this connector decided on a use, or looked at those that go on, is a record of its database,
+so that it survives restarts.
 """
 
 from datetime import datetime, timedelta
@@ -25,4 +26,11 @@ def advance(tx: Transaction, now: datetime) -> None:
     if latest is None:
         tx.insert(LATEST, LatestTime(_ID, stamp(now)))
     elif now >= instant(latest.time) + STEP:
+        tx.replace(LATEST, latest, LatestTime(_ID, stamp(now)))
+
+
+def believe(tx: Transaction, now: datetime) -> None:
+    """Forget every later time: whoever answers for the connector says that the clock had been wrong."""
+    latest = tx.get(LATEST, _ID)
+    if latest is not None:
         tx.replace(LATEST, latest, LatestTime(_ID, stamp(now)))

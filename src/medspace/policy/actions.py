@@ -49,7 +49,11 @@ LEAVES = tuple(sorted(COMPUTED | {DOWNLOAD}))
 # is asked to agree to it (`connector.usage.conditions`); a duty that no condition keeps is refused at negotiation.
 DUTIES: Mapping[str, Text] = {
     "medspace:log": Text(msgid("Every use is written to the log of the data holder.")),
-    "inform": Text(msgid("The data holder is told what became of each use.")),  # ODRL Vocabulary 3.9
+    "medspace:count": Text(msgid("Every use is counted by the data holder.")),
+    "inform": Text(msgid("The data holder is told what became of each use.")),  # ODRL Vocabulary 3.9, as the next two
+    "delete": Text(msgid("What was made with the data is deleted.")),
+    "attribute": Text(msgid("The data holder is named as a source of each model.")),
+    "medspace:report": Text(msgid("The data holder is told what each use did and made.")),
 }
 
 # The duties of usage policy classes that nothing here could make the other side keep, with the reason.

@@ -18,7 +18,7 @@ import msgspec
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
-from medspace.policy import contexts, jsonld
+from medspace.policy import contexts, duties, jsonld
 from medspace.policy.actions import ACTIONS, DUTIES, PROFILE, UNKEPT
 from medspace.policy.errors import UnenforceablePolicyError
 from medspace.policy.jsonld import malformed
@@ -161,14 +161,17 @@ class _Reader:
         place = clause.rpartition("/")[0].rpartition("/")[2]
         self.classes(found, clause, _CLASSES.get(place, _DUTY))
         constraints = jsonld.items(found.get("constraint", []))
-        duties = self.rules(found.get("duty", []), f"{clause}/duty", permits=False) if permits else ()
+        owed = place in ("duty", "obligation")
+        owing = self.rules(found.get("duty", []), f"{clause}/duty", permits=False) if permits else ()
         return Rule(
             action=action,
             clause=clause,
-            constraints=self.constraints(constraints, f"{clause}/constraint", NESTED),
+            constraints=self.deadlines(action, constraints, f"{clause}/constraint")
+            if owed
+            else self.constraints(constraints, f"{clause}/constraint", NESTED),
             target=self.optional(found, "target"),
             assignee=self.optional(found, "assignee"),
-            duties=duties,
+            duties=owing,
         )
 
     def classes(self, found: JsonObject, clause: str, allowed: Collection[str]) -> None:
@@ -186,9 +189,28 @@ class _Reader:
         known = ACTIONS if clause.startswith(("/permission", "/prohibition")) and "/duty" not in clause else DUTIES
         if name not in known:
             self.flaw(f"{clause}/action", _unknown(name, known), value)
-        elif known is DUTIES and "constraint" in found:
-            self.flaw(f"{clause}/constraint", Text(msgid("a duty here has no conditions")), found["constraint"])
         return name
+
+    def deadlines(self, action: str, values: list[Json], clause: str) -> tuple[Constraint, ...]:
+        """The deadline of a duty; any other condition would change what is owed, and nobody here decides it."""
+        found: list[Constraint] = []
+        for at, value in enumerate(values):
+            try:
+                found.append(duties.deadline(action, *self.compared(value, f"{clause}/{at}"), f"{clause}/{at}"))
+            except duties.DeadlineError as error:
+                self.flaw(f"{clause}/{at}", error.reason, value)
+        return tuple(found)
+
+    def compared(self, value: Json, clause: str) -> tuple[str, str, tuple[str, ...]]:
+        """Operand, operator and right operands of a condition of a duty; empty where it is no single comparison."""
+        found = jsonld.members(value, clause)
+        self.classes(found, clause, _CONSTRAINT)
+        if found.keys() - _ATOMIC or not {"leftOperand", "operator", "rightOperand"} <= found.keys():
+            return "", "", ()
+        left = jsonld.term(jsonld.text(found["leftOperand"], f"{clause}/leftOperand"))
+        comparison = jsonld.term(jsonld.text(found["operator"], f"{clause}/operator"))
+        right = tuple(jsonld.scalar(item) or "" for item in jsonld.items(found["rightOperand"]))
+        return left, comparison, right
 
     def constraints(self, values: list[Json], clause: str, depth: int) -> tuple[Constraint, ...]:
         read = (self.constraint(value, f"{clause}/{at}", depth) for at, value in enumerate(values))

@@ -3,7 +3,7 @@
 Every template gives a policy that the enforcement points can enforce (a test builds each of them).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from math import isfinite
@@ -14,7 +14,7 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.instants import BoundError, bound
 from medspace.core.misfits import nearest
 from medspace.core.text import Text, msgid
-from medspace.policy import budgets, odrl, purposes, standing
+from medspace.policy import budgets, duties, odrl, purposes, standing
 from medspace.policy.actions import DOWNLOAD, DUTIES, PROFILE, UNKEPT, USE, action_of, covers
 from medspace.policy.errors import InvalidTermsError, UnknownTemplateError, UnservedTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
@@ -109,9 +109,16 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "delta": (budgets.DELTA, "eq"),
     "unit": (budgets.UNIT, "eq"),
 }
+# Duties, and within how many days of the end of each use they are fulfilled.
+DUTY_TERMS: Mapping[str, str] = {
+    "delete_within": duties.DELETE,
+    "inform_within": duties.INFORM,
+    "report_within": duties.REPORT,
+    "attribute_within": duties.ATTRIBUTE,
+}
 _ENDS = frozenset({"until"})  # for an end, a day means its last instant; elsewhere, its first
-WHOLE = frozenset(("count", "min_cohort", "min_sites", "colluders"))
-DUTY = "duties"  # of whoever uses the data, on each permission
+WHOLE = frozenset(("count", "min_cohort", "min_sites", "colluders", *DUTY_TERMS))
+DUTY = "duties"  # on each permission; those of the user within a day
 NOISE = ("epsilon", "epsilon_per_task")  # either one asks for noise; `delta` and `unit` give the details
 
 
@@ -149,7 +156,8 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     `epsilon_per_task` and `delta` are numbers, or decimal texts. `roles`, `applications`, `events` and `states` are
     lists of names, as are `duties`; `elapsed` is a duration (P30D), `security_level` is base, trust or trust-plus.
     What begins with `gate_` is demanded of models: `gate_groups` is a list (`sex`, `age=50,65`), the others are
-    numbers between 0 and 1. None leaves a term out, even one that the template presets.
+    numbers between 0 and 1. What ends with `_within` is a duty of the user, and a whole number of days after each
+    use. None leaves a term out, even one that the template presets.
 
     Raises:
         UnknownTemplateError: there is no such template.
@@ -159,10 +167,10 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     if template is None:
         raise UnknownTemplateError(name=name, known=", ".join(TEMPLATES))
     given = {**(template.presets or {}), **terms}
-    duties = _duties(name, given.pop(DUTY, None))
-    unknown = next((term for term in given if term not in TERMS), None)
+    listed = _duties(name, given.pop(DUTY, None))
+    unknown = next((term for term in given if term not in TERMS and term not in DUTY_TERMS), None)
     if unknown is not None:
-        near = nearest(unknown, list(TERMS))
+        near = nearest(unknown, [*TERMS, *DUTY_TERMS])
         reason = (
             Text(msgid("it is not one of its terms (did you mean {near}?)"), {"near": near})
             if near
@@ -170,7 +178,7 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
         )
         raise InvalidTermsError(name=name, term=unknown, reason=reason)
     given = _with_delta(name, given)
-    return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given, duties))
+    return odrl.write(_policy(template, offer_id or f"urn:medspace:template:{name}", given, listed))
 
 
 def _duties(name: str, given: Given | None) -> tuple[str, ...]:
@@ -199,14 +207,14 @@ def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | 
     return given
 
 
-def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None], duties: tuple[str, ...]) -> Policy:
+def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None], listed: tuple[str, ...]) -> Policy:
     def permission(at: int, action: str) -> Rule:
         clause = f"/permission/{at}"
         set_terms = [term for term in TERMS if given.get(term) is not None]
         constraints = (
             _constraint(template, term, given, f"{clause}/constraint/{i}") for i, term in enumerate(set_terms)
         )
-        owed = tuple(Rule(duty, f"{clause}/duty/{i}") for i, duty in enumerate(duties))
+        owed = tuple(Rule(duty, f"{clause}/duty/{i}") for i, duty in enumerate(listed))
         return Rule(action, clause, tuple(constraints), duties=owed)
 
     return Policy(
@@ -214,8 +222,24 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
         kind=PolicyKind.OFFER,
         permissions=tuple(permission(at, action) for at, action in enumerate(template.permits)),
         prohibitions=tuple(Rule(action, f"/prohibition/{at}") for at, action in enumerate(template.forbids)),
+        obligations=tuple(_obligations(template, given)),
         profiles=(PROFILE,),
     )
+
+
+def _obligations(template: Template, given: Mapping[str, Given | None]) -> Iterator[Rule]:
+    """The duties of the user; each within so many days."""
+    wanted = [(term, action) for term, action in DUTY_TERMS.items() if given.get(term) is not None]
+    for at, (term, action) in enumerate(wanted):
+        problem, clause = _problem(term, given[term]), f"/obligation/{at}"
+        if problem is not None:
+            raise InvalidTermsError(name=template.name, term=term, reason=problem)
+        right = tuple(f"P{days}D" for days in _texts(term, given[term]))
+        try:
+            within = duties.deadline(action, duties.ELAPSED, duties.WITHIN, right, f"{clause}/constraint/0")
+        except duties.DeadlineError as error:
+            raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
+        yield Rule(action, clause, (within,))
 
 
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:

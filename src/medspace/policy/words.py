@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import actions
+from medspace.policy import actions, duties
 from medspace.policy.budgets import noise, said_by_noise
 from medspace.policy.logic import NO, YES, Outcomes
 from medspace.policy.masks import masks, said_by_masks
@@ -66,9 +66,7 @@ def _condition(constraint: Constraint) -> Text:
 
 def duty(rule: Rule) -> Text:
     """A duty as a sentence."""
-    return actions.DUTIES.get(rule.action) or Text(
-        msgid("You must {action}."), {"action": actions.words(rule.action)}
-    )
+    return duties.line(rule) or Text(msgid("You must {action}."), {"action": actions.words(rule.action)})
 
 
 def phrase(constraint: Constraint) -> Text:

@@ -29,6 +29,10 @@ HEAVY = ("numpy", "scipy", "duckdb", "sqlalchemy", "fastapi", "starlette", "dp_a
 
 # Words with a dot in the rooms that are no codes of a no, and what they are.
 OTHERS = {
+    **dict.fromkeys(
+        ("duty.owed", "duty.fulfilled", "duty.proven", "duty.broken", "duty.waived", "duty.clock"),
+        "entries of a feature",
+    ),
     **dict.fromkeys(("policy.permitted", "policy.enforceable", "label.permitted"), "a yes"),
     **dict.fromkeys(("request.action", "use.task", "use.rows", "use.suspended", "release.time"), "a clause"),
     **dict.fromkeys(("glm.model", "glm.progress", "glm.quality", "glm.moments", "glm.newton"), "an output"),

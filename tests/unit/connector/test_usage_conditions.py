@@ -461,8 +461,8 @@ def test_the_duties_that_are_kept_are_those_of_all_conditions():
     class Informing(Neutral):
         duties = frozenset({"inform"})
 
-    assert kept_duties([AgreementCondition(), Neutral()]) == {"medspace:log"}
-    assert kept_duties([AgreementCondition(), Informing()]) == {"medspace:log", "inform"}
+    assert kept_duties([AgreementCondition(), Neutral()]) == {"medspace:log", "medspace:count"}
+    assert kept_duties([AgreementCondition(), Informing()]) == {"medspace:log", "medspace:count", "inform"}
 
 
 def test_of_a_participant_is_known_what_the_authority_signed():

@@ -16,6 +16,7 @@ NAMES = (
     "terms",
     "rulebook",
     "uses",
+    "duties",
     "training",
     "budget",
     "audit",

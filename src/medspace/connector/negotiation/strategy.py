@@ -41,21 +41,19 @@ from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.model import Policy, Rule, UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
+from medspace.policy.words import difference
 
 _RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 _MOST = 1000
+ALTERED = "agreement.altered"
+MOST_TOLD = 8  # differences between the terms that were offered and those of the agreement
 CODES = frozenset(
     {
-        *(
-            "agreement.altered",
-            "agreement.mismatch",
-            "catalog.unknown",
-            "negotiation.in_force",
-            "negotiation.not_offered",
-        ),
+        *(ALTERED, "agreement.mismatch", "catalog.unknown", "negotiation.in_force", "negotiation.not_offered"),
         "offer.not_served",
     }
 )
+_ALTERED = msgid("The agreement has other terms than the offer that was on the table.")
 _IN_FORCE = msgid("Terms that bound the number of uses are in force already; use that agreement or ask for others.")
 
 
@@ -222,9 +220,9 @@ class PolicyStrategy:
         flaw = agreement_flaw(self.local.did, negotiation)
         if flaw is not None:
             return _terminate("agreement.mismatch", flaw)
-        if negotiation.agreement is not None and _same(negotiation.offer, negotiation.agreement):
-            return Reaction(("verify",))
-        return _terminate("agreement.altered", msgid("The agreement has other terms than those that were asked for."))
+        if negotiation.agreement is None or _same(negotiation.offer, negotiation.agreement):
+            return Reaction(("verify",) if negotiation.agreement is not None else ())
+        return _altered(negotiation.offer, negotiation.agreement)
 
 
 def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
@@ -283,6 +281,13 @@ def _permissions(offer: JsonObject) -> tuple[Rule, ...]:
 
 def _refuse(decision: Decision) -> Reaction:
     return Reaction(("terminate",), code=decision.code, reason=sentences(decision), clause=clause_of(decision))
+
+
+def _altered(offer: JsonObject, agreement: JsonObject) -> Reaction:
+    """An agreement on other terms than those that were on the table is nobody's to verify: it was never offered."""
+    found = difference(odrl.parse(offer), odrl.parse(agreement))
+    told = (Text(_ALTERED), *found[:MOST_TOLD])
+    return Reaction(("terminate",), code=ALTERED, reason=tuple(map(str, told)))
 
 
 def _terminate(code: str, sentence: str) -> Reaction:

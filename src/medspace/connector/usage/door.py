@@ -18,7 +18,7 @@ from medspace.connector.usage.calls import (
     task_name,
     told,
 )
-from medspace.connector.usage.conditions import Conditions, concerned
+from medspace.connector.usage.conditions import Conditions, Lasting, concerned
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.errors import (
     JobClosedError,
@@ -152,6 +152,17 @@ class Door:
         visit = Visit(job, agreement, step, admission.task, self.requests.of(tx, agreement, job.kind, context), now)
         release = notebook.answered(tx, [question], question.request)
         return visit, combine() if release is None else self.gate.again(tx, visit, admission, release)
+
+    def lasting(self, tx: Transaction, job: Job, now: datetime) -> Decision:
+        """Whether a use may go on although nothing is asked, by what its last question was for."""
+        agreement = tx.get(AGREEMENTS, job.agreement)
+        if agreement is None:
+            return combine()
+        task = self.holder.notebook.last_task(tx, job.id)
+        context = UseContext(now, self._uses_before(tx, job), task, use=job.id)
+        request = self.requests.of(tx, agreement, job.kind, context)
+        lasting = Lasting(job, agreement, request)
+        return combine(*(condition.lasts(tx, lasting) for condition in self.conditions))
 
     def _let_in(self, tx: Transaction, call: Call, said: Digests, now: datetime) -> tuple[Visit, Grant | Refusal]:
         visit = self._visit(tx, call, said, now)

@@ -75,6 +75,16 @@ class Notebook:
         """The questions of one use."""
         return tx.find(QUESTIONS, where={"job": job}, limit=10 * MOST_ROUNDS)
 
+    def last_task(self, tx: Transaction, job: str) -> JsonObject | None:
+        """The task of the last question of one use; None where there is none, or nobody can read it any more."""
+        asked = self.of_use(tx, job)
+        if not asked:
+            return None
+        try:
+            return self.shown(max(asked, key=lambda one: one.entry)).task
+        except ValueError:
+            return None
+
     def open_elsewhere(self, tx: Transaction, job: Job) -> set[str]:
         """The other uses of the same agreement that are being answered right now, or await review."""
         found: set[str] = set()

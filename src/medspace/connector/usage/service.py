@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from medspace.connector.model import TRANSFERS, Role, TransferState
 from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, disclosures
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
@@ -53,9 +54,11 @@ from medspace.connector.usage.states import StepState
 from medspace.connector.usage.tokens import JobTokens
 from medspace.connector.usage.working import Working
 from medspace.core.clock import Clock, Randomness
+from medspace.core.decision import Decision, combine
 from medspace.core.engine import Engine, columns_of
 from medspace.core.errors import InvalidInputError
 from medspace.core.ids import new_id
+from medspace.core.paging import each
 from medspace.core.parts import BlobStore, Part
 from medspace.core.store import Database, Transaction
 from medspace.core.text import Text, msgid
@@ -236,6 +239,29 @@ class UsageControl:
         await self._going.close()
         await self._ordering.close()
         await self._runners.close()
+
+    def cut(self, tx: Transaction) -> list[tuple[str, Decision]]:
+        """Close every job whose use may not go on, all in one transaction; their pids, and why.
+
+        Its token is worth nothing from then on, and a step that runs is ended. The uses themselves are ended, or
+        suspended, by whoever asks: a message must not be sent from inside a transaction.
+        """
+        now = self._clock.now()
+        found: list[tuple[str, Decision]] = []
+        for use in each(tx, TRANSFERS, {"role": Role.PROVIDER, "state": TransferState.STARTED}):
+            job = tx.get(JOBS, use.id)
+            decision = combine() if job is None else self._door.lasting(tx, job, now)
+            if job is None or decision.permitted:
+                continue
+            found.append((use.id, decision))
+            if job.open:
+                tx.replace(JOBS, job, replace(job, open=False, held=True))
+        return found
+
+    def lasts(self, tx: Transaction, use: str) -> Decision:
+        """Whether a use that was suspended could go on now."""
+        job = tx.get(JOBS, use)
+        return combine() if job is None else self._door.lasting(tx, job, self._clock.now())
 
     def allowance(self, tx: Transaction, asset: str) -> brakes.Allowance:
         """How many questions an asset was asked, over all users, and how many it still answers this year."""

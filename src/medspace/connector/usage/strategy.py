@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from medspace.connector.model import Agreement, Reaction, Role, Transfer
+from medspace.connector.model import AGREEMENTS, Agreement, Reaction, Role, Transfer
 from medspace.connector.ports import FactsOf, TransferEvent
 from medspace.connector.usage import accounts, rules
 from medspace.connector.usage.calls import numbered
@@ -69,6 +69,10 @@ class UsageStrategy:
         job = tx.get(JOBS, transfer.id)
         if job is not None:
             _keep(tx, job, _after(job, event))
+        agreement = tx.get(AGREEMENTS, transfer.agreement) if event in _OVER else None
+        if agreement is not None and _began(transfer, job):
+            for condition in self._conditions:
+                condition.over(tx, transfer, agreement, self._clock.now())
         return Reaction()
 
     def address(self, tx: Transaction, transfer: Transfer) -> JsonObject | None:
@@ -106,6 +110,11 @@ class UsageStrategy:
                 {"@type": "EndpointProperty", "name": "authType", "value": "bearer"},
             ],
         }
+
+
+def _began(transfer: Transfer, job: Job | None) -> bool:
+    """Whether a use was ever started, as far as this side knows."""
+    return job is not None if transfer.role is Role.PROVIDER else transfer.data_address is not None
 
 
 def _after(job: Job, event: TransferEvent) -> Job:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,7 @@ from medspace.core.store import Transaction
 from medspace.core.text import Text, counted, msgid
 from medspace.policy import odrl, templates
 from medspace.policy.clashes import clashes
+from medspace.policy.words import difference
 
 PAGE = 500
 
@@ -272,6 +274,17 @@ class Offers:
             "removed": sorted(before.keys() - after.keys()),
             "changed": sorted(one for one in both if before[one].configured != after[one].configured),
             "terms": [{"dataset": one, **term.told(speak)} for one, terms in differs.items() for term in terms],
+            "contracts": [
+                {"dataset": one, "sentence": text.render(speak)}
+                for one in sorted(both)
+                for text in _changed_contracts(before[one].dataset.offers, after[one].dataset.offers)
+            ],
+            "stands": [
+                {"dataset": one, "in_force": stands.in_force, "open_uses": stands.open_uses}
+                for one in sorted(before)
+                if one not in after or before[one].configured != after[one].configured
+                for stands in [await self._standing(one)]
+            ],
             "needs_restart": _needing_restart(self.node.config, config),
             "datasets": list(self.node.assets.shown()),
         }
@@ -322,6 +335,19 @@ class Offers:
 
 def _changed_terms(before: Asset | None, after: Asset | None) -> list[TermChange]:
     return [] if before is None or after is None else changes(before, after)
+
+
+def _changed_contracts(before: Sequence[JsonObject], after: Sequence[JsonObject]) -> list[Text]:
+    """What the contracts of a dataset say no longer, and what they say anew."""
+    told: list[Text] = []
+    for old, new in zip_longest(before, after, fillvalue=None):
+        if old is None or new is None:
+            gone = old is not None
+            sentence = msgid("An offer is gone.") if gone else msgid("There is one more offer.")
+            told.append(Text(sentence))
+        else:
+            told += difference(odrl.parse(old), odrl.parse(new))
+    return told
 
 
 def _kept(stands: OfferDependents) -> list[Text]:

@@ -80,6 +80,59 @@ def reload(
         screen.show(found, lambda: _reloaded(screen, found))
 
 
+@listing.command("plan")
+def plan(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
+    """Show what differs between the offers of the configuration file and those in force; nothing is changed."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.reload_offers(dry=True)
+        screen.show(found, lambda: _planned(screen, found))
+
+
+@listing.command("apply")
+def apply(
+    yes: YesOption = False,
+    loosen: LoosenOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Put the offers of the configuration in force, after showing what differs and asking; all or none."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        before = space.reload_offers(dry=True)
+        if not json:
+            _planned(screen, before)
+        if not _differs(before):
+            screen.show(before, lambda: None)
+            return
+        told = [_of_dataset(one) for one in before["terms"] if one["loosens"]]
+        tell_looser(screen, told)
+        insist(screen, Text(msgid("Put these offers in force?")), yes=yes, option=_options(loosens=bool(told)))
+        insist_loosening(screen, told, loosen=loosen)
+        found = space.reload_offers(seen=before["seen"])
+        screen.show(found, lambda: _reloaded(screen, found))
+
+
+def _options(*, loosens: bool) -> str:
+    return "--yes --loosen" if loosens else "--yes"
+
+
+def _differs(found: JsonObject) -> bool:
+    return any(found[name] for name in ("added", "removed", "changed"))
+
+
+def _planned(screen: Screen, found: JsonObject) -> None:
+    """What would be new, gone or different, what the contracts would say, and who has agreed on what is there."""
+    _reloaded(screen, found | {"terms": []})
+    for one in found["terms"]:
+        screen.line(_of_dataset(one))
+    for one in found["contracts"]:
+        screen.line(Text(msgid("{dataset}, contract: {sentence}"), one))
+    for one in found["stands"]:
+        if one["in_force"]:
+            told = msgid("{dataset}: {in_force} agreements in force stay as they were signed.")
+            screen.line(Text(told, {"dataset": one["dataset"], "in_force": int(one["in_force"])}))
+
+
 _CLASH = msgid("LOOK: {sentence}")
 _DONE = {
     "added": msgid("New: {names}."),

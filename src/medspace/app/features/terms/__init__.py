@@ -43,7 +43,9 @@ def _verbs(app: "typer.Typer") -> None:
 
     for verb in (
         catalog_verbs.catalog,
+        catalog_verbs.could,
         verbs.negotiate,
+        verbs.renew,
         verbs.negotiations,
         verbs.answer,
         verbs.agreements,

@@ -25,6 +25,8 @@ from medspace.app.doors.management.routing import (
 from medspace.app.doors.views import Speak
 from medspace.app.features.terms import checking, evaluating, views
 from medspace.app.features.terms.agreements import Agreements
+from medspace.app.features.terms.could import Could, CouldWishes
+from medspace.app.features.terms.renewing import Renewing
 from medspace.app.features.terms.searching import OLDEST, CatalogueWishes, Searching
 from medspace.app.features.terms.service import Terms
 from medspace.app.features.terms.showing import Showing
@@ -52,6 +54,13 @@ class DownloadBody(Body):
 
     participant: Text
     dataset: Text
+
+
+class RenewBody(Body):
+    """The offer that takes the place of an agreement, and the digest of the differences that were seen."""
+
+    offer: Text = ""
+    seen: Annotated[str, Field(max_length=128)] = ""
 
 
 class AnswerBody(Body):
@@ -139,6 +148,13 @@ def routes(terms: Terms, searching: Searching, trying: Trying, agreements: Agree
         found, catalogues = await searching.search(wishes)
         return json_response(views.catalogue(found, catalogues, terms.node.names(), speak_to(request)))
 
+    @routes.get("/catalog/could", **needs(Scope.READ, Scope.TERMS, Scope.USE))
+    async def could(
+        request: Request, use: After, purpose: After = "", place: After = "", at: After = "", search: After = ""
+    ) -> Response:
+        wishes = CouldWishes(use, purpose, place, at, search)
+        return json_response(await Could(terms.node, searching).search(wishes, speak_to(request)))
+
     @routes.get("/datasets", **needs(Scope.READ, Scope.TERMS))
     async def datasets(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
         speak = speak_to(request)
@@ -173,6 +189,7 @@ def routes(terms: Terms, searching: Searching, trying: Trying, agreements: Agree
         return json_response(await shown(terms, decided, speak_to(request)))
 
     routes.include_router(agreement_routes(agreements))
+    routes.include_router(renewal_routes(terms))
     routes.include_router(dataset_routes(terms, trying, showing))
     return routes
 
@@ -203,6 +220,22 @@ def dataset_routes(terms: Terms, trying: Trying, showing: Showing) -> APIRouter:
     @routes.get("/show/{dataset:path}", **needs(Scope.READ, Scope.TERMS, Scope.USE))
     async def show(request: Request, dataset: str, participant: After = "") -> Response:
         return json_response(await showing.show(participant, dataset, speak_to(request)))
+
+    return routes
+
+
+def renewal_routes(terms: Terms) -> APIRouter:
+    """The routes on what takes the place of an agreement."""
+    routes = router("terms")
+
+    @routes.get("/renewals/{agreement:path}", **needs(Scope.READ, Scope.TERMS, Scope.USE))
+    async def renewal(request: Request, agreement: str, offer: After = "") -> Response:
+        return json_response(await Renewing(terms).preview(agreement, speak_to(request), offer))
+
+    @routes.post("/renewals/{agreement:path}", **needs(Scope.TERMS))
+    async def renew(request: Request, agreement: str, body: RenewBody, by: Acting) -> Response:
+        begun = await Renewing(terms).renew(agreement, body.seen, body.offer, by=by.id)
+        return json_response(await shown(terms, begun, speak_to(request)), 201)
 
     return routes
 

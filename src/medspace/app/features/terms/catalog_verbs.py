@@ -88,6 +88,37 @@ def catalog(
         raise typer.Exit(_silence(found["problems"]))
 
 
+def could(
+    use: Annotated[str, typer.Argument(help="The kind of use, such as train or medspace:statistics.")],
+    search: Annotated[str, typer.Argument(help="Words that title, description, keywords or columns have.")] = "",
+    purpose: Annotated[str, typer.Option("--for", "--purpose", help="What for: the purpose, by name or words.")] = "",
+    place: Annotated[str, typer.Option("--place", help="Where you would be, such as SG; default: here.")] = "",
+    at: Annotated[str, typer.Option("--at", help="When: a day, or an instant with its zone; default: now.")] = "",
+    most: MostOption = MOST,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Search by what you may do: the datasets of others of which some offer allows this use. Nothing is asked for.
+
+    The label of the data, which their holder alone knows, may still refuse. Exit codes as those of `catalog`.
+    """
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.could(use, purpose=purpose, place=place, at=at, search=search)
+        shown, more = found["datasets"][:most], len(found["datasets"]) > most
+
+        def people() -> None:
+            _datasets(screen, shown, found["problems"], config)
+            tell_more(screen, most, more=more)
+            for code, count in found["refused"].items():
+                told = counted(int(count), msgid("{count} dataset says no"), msgid("{count} datasets say no"))
+                screen.line(Text(msgid("{what}: {code}"), {"what": told, "code": code}))
+
+        screen.show(found | {"datasets": shown, "more": more}, people)
+    if found["problems"]:
+        raise typer.Exit(_silence(found["problems"]))
+
+
 def _facets(screen: Screen, facets: Mapping[str, Sequence[JsonObject]]) -> None:
     columns = (Text(msgid("what")), Text(msgid("value")), Text(msgid("datasets")))
     rows = [

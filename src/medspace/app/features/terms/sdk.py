@@ -50,6 +50,18 @@ class TermsClient(Client):
         query: JsonObject = {"search": search} | ({"participant": participant} if participant else {})
         return self._get("/catalog", **query, **({"facets": facets} if facets else {}), **dict(chosen))
 
+    def could(self, use: str, *, purpose: str = "", place: str = "", at: str = "", search: str = "") -> JsonObject:
+        """The `datasets` of others that one could use in this way, by what some offer of each says.
+
+        `use` is a kind of use, such as `medspace:train` or `train`; `purpose` its name or its words, `place` where
+        one would be (default: one's own region), `at` when. `refused` counts the others by the code of their refusal;
+        a holder's label, which nobody else knows, may still refuse.
+
+        Raises:
+            SpaceError: there is no such kind of use, purpose, place or time.
+        """
+        return self._get("/catalog/could", use=use, purpose=purpose, place=place, at=at, search=search)
+
     def show(self, dataset: str, *, participant: str = "") -> JsonObject:
         """One dataset, one's own or a participant's: its dictionary, its offers in words, the possible next steps.
 
@@ -67,6 +79,25 @@ class TermsClient(Client):
         """
         started = self._post("/negotiations", {"participant": participant, "dataset": dataset, "offer": offer})
         return self._wait(path("negotiations", str(started["id"])), wait, UnansweredError(whom=participant))
+
+    def renewal(self, agreement: str, *, offer: str = "") -> JsonObject:
+        """What would differ from an agreement under an offer that its holder makes now: `changes` in words; `seen`.
+
+        Raises:
+            SpaceError: no offer differs, or there is no such agreement or offer.
+        """
+        return self._get(path("renewals", agreement), offer=offer)
+
+    def renew(self, agreement: str, *, seen: str, offer: str = "", wait: float = 30.0) -> JsonObject:
+        """Ask for a new agreement in place of one, on the terms that were `seen`, and wait for the outcome.
+
+        Raises:
+            SpaceError: the provider refused, or the terms are not those that were seen.
+            UnansweredError: no outcome within `wait` seconds.
+        """
+        started = self._post(path("renewals", agreement), {"seen": seen, "offer": offer})
+        waited = UnansweredError(whom=str(started["counterparty"]))
+        return self._wait(path("negotiations", str(started["id"])), wait, waited)
 
     def negotiations(self, *, most: int = MOST) -> list[JsonObject]:
         """The newest negotiations, failed ones with their reason; up to `most`."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medspace.app.doors.cli.confirming import YesOption, insist
 from medspace.app.doors.cli.listing import MOST, MostOption, listed
 from medspace.app.doors.cli.options import (
     DEFAULT_CONFIG,
@@ -56,6 +57,29 @@ def _outcome(screen: Screen, outcome: JsonObject, config: Path) -> None:
     for sentence in outcome["contract"]:
         screen.line(Text("  - {sentence}", {"sentence": sentence}))
     screen.line(following(Text(_TRAIN, {"dataset": shlex.quote(str(outcome["dataset"]))}), config))
+
+
+def renew(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id, as `medspace agreements` shows it.")],
+    offer: Annotated[str, typer.Option("--offer", help="One of the dataset's offers; default: what differs.")] = "",
+    wait: WaitOption = 30.0,
+    yes: YesOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Renew or amend an agreement: shows what would differ, in words; with your yes, both sign a new one.
+
+    The agreement before stays in force until it ends.
+    """
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.renewal(agreement, offer=offer)
+        if not json:
+            for change in found["changes"]:
+                screen.line(Text("{change}", {"change": change}))
+        insist(screen, Text(msgid("Sign a new agreement on these terms?")), yes=yes)
+        outcome = space.renew(agreement, seen=found["seen"], offer=offer, wait=wait)
+        screen.show(outcome | {"changes": found["changes"]}, lambda: _outcome(screen, outcome, config))
 
 
 def negotiations(

@@ -9,7 +9,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -39,6 +38,7 @@ from medspace.runs.coordinating import Handovers
 from medspace.runs.covers import Cover
 from medspace.runs.errors import SiteAwayError, SiteRefusedError
 from medspace.runs.handover import SeatEndpoint
+from medspace.runs.keeping import use_of
 from medspace.runs.model import RUNS
 from medspace.runs.ports import Answer
 from medspace.runs.statements import QuestionStatement
@@ -260,7 +260,7 @@ class TransferSites(JobSites):
             SiteAwayError: it is not started yet.
             SiteRefusedError: the site refused or ended it.
         """
-        pid = _pid(run, agreement, kind)
+        pid = use_of(run, agreement, kind)
         transfer = await self._transfer(pid)
         if transfer is None:
             try:
@@ -280,7 +280,7 @@ class TransferSites(JobSites):
 
     async def begun(self, run: str, agreement: str, kind: str) -> str | None:
         """The transfer that `begin` has asked for, if it has."""
-        transfer = await self._transfer(_pid(run, agreement, kind))
+        transfer = await self._transfer(use_of(run, agreement, kind))
         return None if transfer is None else transfer.id
 
     async def place(self, use: str) -> SeatEndpoint:
@@ -409,11 +409,6 @@ class PublishedDictionaries:
 def _job_of(place: SeatEndpoint) -> str:
     """The name by which the site knows the use."""
     return unquote(place.endpoint.rpartition("/")[2])
-
-
-def _pid(run: str, agreement: str, kind: str) -> str:
-    """The run determines the pid of the transfer, so that a coordinator killed after asking finds it again."""
-    return uuid5(NAMESPACE_URL, f"{run}\n{agreement}\n{kind}").urn
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

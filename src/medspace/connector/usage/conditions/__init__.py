@@ -10,7 +10,8 @@ A condition can only restrict: the worst decision wins, and of two grants the st
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from medspace.connector.model import Agreement, Transfer
 from medspace.connector.ports import FactsOf
@@ -56,8 +57,16 @@ class Leaving:
     bounded: bool = False
 
 
+class Lasting(NamedTuple):
+    """A use that goes on while nothing is asked: its job and agreement, and what would be asked next."""
+
+    job: Job
+    agreement: Agreement
+    request: UseRequest
+
+
 class Condition(Protocol):
-    """Takes part in decisions on uses. Only `spend` and `left` write."""
+    """Takes part in decisions on uses. Only `spend`, `left` and `over` write."""
 
     @property
     def narrows(self) -> bool:
@@ -110,6 +119,17 @@ class Condition(Protocol):
         """Record what leaves, in the transaction of `use.released`; called once all conditions permit it."""
         ...
 
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """Whether a use that has begun may go on although nothing is asked: time, label and user may change.
+
+        Asked whenever one of them may have; a denial ends the use at once, whatever it is doing.
+        """
+        ...
+
+    def over(self, tx: Transaction, transfer: Transfer, agreement: Agreement, now: datetime) -> None:
+        """Record what is owed after a use, in the transaction in which it is over; as its holder and as its user."""
+        ...
+
 
 class Neutral:
     """A condition without objections: a base class with a neutral default for every method."""
@@ -148,6 +168,14 @@ class Neutral:
 
     def left(self, tx: Transaction, leaving: Leaving) -> None:
         """Nothing is recorded."""
+
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """It goes on."""
+        del tx, lasting
+        return PERMITTED
+
+    def over(self, tx: Transaction, transfer: Transfer, agreement: Agreement, now: datetime) -> None:
+        """Nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The agreement: the terms that both parties signed."""
 
 from medspace.connector.usage.calls import Visit
-from medspace.connector.usage.conditions import Leaving, Neutral, Wish
+from medspace.connector.usage.conditions import Lasting, Leaving, Neutral, Wish
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 from medspace.core.usage import Grant
@@ -13,11 +13,12 @@ from medspace.policy.points import Point
 class AgreementCondition(Neutral):
     """Decides by the agreement at each point of the road, and grants what it allows.
 
-    It checks that uses are logged.
+    It checks that uses are logged and counted.
     """
 
     narrows = False
-    duties = frozenset({"medspace:log"})  # the door writes a log entry before any use begins
+    # The door writes a log entry, and counts the use, in the transaction that admits it.
+    duties = frozenset({"medspace:log", "medspace:count"})
 
     def examine(self, tx: Transaction, wish: Wish) -> Decision:
         """As far as it can be decided at the transfer."""
@@ -32,6 +33,10 @@ class AgreementCondition(Neutral):
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Decided with what is known of the result."""
         return rules.decide(odrl.parse(leaving.agreement.policy), leaving.request, Point.RELEASE)
+
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """As far as it can be decided while nothing is asked: its time, who the user is, what it owes."""
+        return rules.decide(odrl.parse(lasting.agreement.policy), lasting.request, Point.TRANSFER)
 
 
 def _granted(allowed: UseLimits | None) -> Grant:

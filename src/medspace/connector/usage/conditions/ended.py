@@ -2,7 +2,7 @@
 
 from medspace.connector.usage import ended
 from medspace.connector.usage.calls import Visit
-from medspace.connector.usage.conditions import Leaving, Neutral, Wish
+from medspace.connector.usage.conditions import Lasting, Leaving, Neutral, Wish
 from medspace.core.decision import Decision
 from medspace.core.store import Transaction
 from medspace.core.usage import Grant
@@ -24,3 +24,7 @@ class EndedCondition(Neutral):
     def released(self, tx: Transaction, leaving: Leaving) -> Decision:
         """Whether an output that was computed in the meantime may leave."""
         return ended.decide(tx, leaving.agreement)
+
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """Whether a use may go on."""
+        return ended.decide(tx, lasting.agreement)

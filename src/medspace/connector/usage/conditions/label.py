@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from medspace.connector.usage.calls import Visit
-from medspace.connector.usage.conditions import Grounds, Leaving, Neutral, Wish
+from medspace.connector.usage.conditions import Grounds, Lasting, Leaving, Neutral, Wish
 from medspace.connector.usage.labelling import label_of
 from medspace.core.decision import Decision, combine
 from medspace.core.store import Transaction
@@ -44,6 +44,11 @@ class LabelCondition(Neutral):
         """Whether it still allows it."""
         job = leaving.job
         return self._decided(tx, job.asset, (job.kind, leaving.step), leaving.request, Point.RELEASE)
+
+    def lasts(self, tx: Transaction, lasting: Lasting) -> Decision:
+        """Whether it still allows the task; before there is one, the kind of use. Each step asks for its parts."""
+        point = Point.TRANSFER if lasting.request.purpose is None else Point.COMPUTE
+        return labels.decide(label_of(tx, lasting.job.asset), lasting.request, point)
 
     def _decided(
         self, tx: Transaction, asset: str, asked: tuple[str, Step], request: UseRequest, point: Point
