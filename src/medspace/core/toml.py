@@ -19,7 +19,7 @@ _SAID = re.compile(r"^(?P<said>.*) \(at (?:line (?P<line>\d+), column \d+|end of
 _TWICE = msgid("this name is already in use above")
 _OPEN_TEXT = msgid("text is not closed: a quotation mark is missing at its end")
 _BACKSLASH = msgid(r"a backslash within double quotation marks is written twice (\\); single ones take it as it is")
-_CHARACTER = msgid("a line break or another character stands where it cannot be")
+_CHARACTER = msgid("there is a line break or another character where none can be")
 _FLAWS: tuple[tuple[str, str], ...] = (
     ("Invalid value", msgid("this value cannot be read: text needs quotation marks around it")),
     ("Invalid date or datetime", msgid("there is no such date or time")),

@@ -464,7 +464,7 @@ def _of_file(opened: OpenedTable, decimal: str, nameless: Sequence[int]) -> list
         shown = {"\t": Text(msgid("tab")), ",": Text(msgid("comma")), ";": Text(msgid("semicolon"))}
         delimiter = shown.get(opened.dialect.delimiter, Text("{mark}", {"mark": opened.dialect.delimiter}))
         facts: dict[str, Fact | Text] = {"encoding": opened.dialect.encoding, "delimiter": delimiter}
-        said = Text(msgid("a text file in {encoding}; between cells stands: {delimiter}"), facts)
+        said = Text(msgid("a text file in {encoding}; cells are separated by: {delimiter}"), facts)
         if opened.dialect.encoding == "utf-8":
             step = edit = None
         else:

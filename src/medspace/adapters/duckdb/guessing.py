@@ -249,6 +249,6 @@ def _unsure(tried: Tried, decimal: str) -> Guess | None:
     if decimal or not any("," in value for value in tried.some):
         return None
     if all(tried.fits(Column(tried.name, ColumnType.NUMBER, written=form)) for form in ("1234,5", "1,234.5")):
-        reason = Text(msgid("a comma may stand before thousands or before a fraction"))
+        reason = Text(msgid("a comma may separate thousands or a fraction"))
         return Guess(column, unsure=reason, choices=("written=1234,5",))
     return None

@@ -35,7 +35,7 @@ def check_heading(path: Path, dialect: Dialect) -> None:
     if 2 * sum(map(bool, header)) <= len(header) or _is_title(header, below):
         what = Text(msgid("its first line looks like a title above the table, not like names of columns"))
         lines = dialect.skipped + title_lines(path, dialect)
-        step = Text(msgid("say how many lines stand above the names: --skip-lines {lines}"), {"lines": lines})
+        step = Text(msgid("say how many lines there are above the names: --skip-lines {lines}"), {"lines": lines})
         raise TableFormError(path.name, what, step)
     if is_row(header, below):
         what = Text(

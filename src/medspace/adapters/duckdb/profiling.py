@@ -207,7 +207,7 @@ def _open(
     """What of a column that stays needs a word of a person."""
     name, found = column.name, list[DataFinding]()
     if empty:
-        found.append(DataFinding(name, "empty", Text(msgid("nothing but missing values stands in it"))))
+        found.append(DataFinding(name, "empty", Text(msgid("it contains nothing but missing values"))))
     zeros = column.numeric and not empty and _all_zero(look, column, profile, filled)
     if zeros:
         said = Text(msgid("every value is 0: does 0 mean that it was not measured?"))
@@ -224,14 +224,14 @@ def _open(
     if column.type is ColumnType.DATE and not empty and column.span is None:
         found.append(_undated(column))
     if scale:
-        said = Text(msgid("few different whole numbers stand in it, and are read as numbers: are they codes?"))
+        said = Text(msgid("it contains only a few different whole numbers, read as numbers: are they codes?"))
         step = Text("--set {setting}", {"setting": shlex.quote(f"{name}=code")})
         found.append(DataFinding(name, "scale", said, step))
     if column.limits:
         found.append(_limited(column))
     if not (zeros or empty) and _lacks_unit(look, column, profile):
         step = Text("--set {setting}", {"setting": shlex.quote(f"{name}.unit=UNIT")})
-        said = Text(msgid("its unit is not said (as UCUM writes it: mg/dL, a)"))
+        said = Text(msgid("no unit is given (as UCUM writes it: mg/dL, a)"))
         found.append(DataFinding(name, "unit", said, step, edit=line_of(name, 'unit = "UNIT"')))
     return found
 
@@ -300,10 +300,10 @@ def _flawed(look: Look, column: Column, flaws: Sequence[TableFlaw]) -> Drafted:
     rows = tuple(flaw.row for flaw in flaws)
     facts: dict[str, Fact | Text] = {"rows": rows_shown(rows, len(rows)), "reason": flaws[0].reason}
     if len(flaws) == 1:
-        why = Text(msgid("one cell cannot stand in it, in row {rows}: {reason}"), facts)
+        why = Text(msgid("one cell does not fit it, in row {rows}: {reason}"), facts)
     else:
         facts["count"] = len(flaws)
-        why = Text(msgid("{count} cells cannot stand in it, in rows {rows}: {reason}"), facts)
+        why = Text(msgid("{count} cells do not fit it, in rows {rows}: {reason}"), facts)
     cells = (DataFinding(column.name, "cell", flaw.reason, row=flaw.row) for flaw in flaws)
     edit = Text(msgid("correct these cells in the table, and describe the column in the dictionary"))
     findings = (DataFinding(column.name, "cells", why, _choices(look, column, rows), edit=edit), *cells)
@@ -321,7 +321,7 @@ def _choices(look: Look, column: Column, rows: Sequence[int]) -> Text:
     if not look.text or len(rows) > SHOWN:
         return Text(
             msgid(
-                "fix these cells; or, where what stands there means a missing value: {missing}; to leave out the "
+                "fix these cells; or, if they mean a missing value: {missing}; to leave out the "
                 "column: {column}; to read it as another type: {type}"
             ),
             facts,
@@ -329,7 +329,7 @@ def _choices(look: Look, column: Column, rows: Sequence[int]) -> Text:
     facts["rows"] = "--leave-out-rows " + ",".join((*look.options.leave_out_rows, *map(str, rows)))
     return Text(
         msgid(
-            "fix these cells; or, where what stands there means a missing value: {missing}; to leave out the rows: "
+            "fix these cells; or, if they mean a missing value: {missing}; to leave out the rows: "
             "{rows}; to leave out the column: {column}; to read it as another type: {type}"
         ),
         facts,

@@ -37,7 +37,7 @@ class ProposalInvalidError(RunError, ProofError):
     sentence = msgid(
         "The question that {site} proposed after round {round} does not follow from the total: {reason}."
     )
-    next_step = msgid("Do not run with this hospital until it can say what happened; its name stands in every log.")
+    next_step = msgid("Do not run with this hospital until it can say what happened; its name is in every log.")
     exit_code = ProofError.exit_code
 
     def __init__(self, round: int, reason: Fact | Text, site: str = "") -> None:  # noqa: A002 - as in its sentence
@@ -122,7 +122,7 @@ class MessageInvalidError(MaskedError):
 
     code = "masked.message"
     sentence = msgid("What {site} sent cannot be used: {reason}.")
-    next_step = msgid("Do not run with this hospital until it can say what happened; its name stands in the log.")
+    next_step = msgid("Do not run with this hospital until it can say what happened; its name is in the log.")
 
     def __init__(self, site: str, reason: Fact | Text, **facts: Fact | Text) -> None:
         super().__init__(site=site, reason=reason, **facts)

@@ -140,9 +140,9 @@ def _unit(screen: Screen, column: str) -> str:
     bracketed = _IN_BRACKETS.search(column)
     facts = {"column": column}
     if bracketed and units.oddity(bracketed[1]) is None:
-        question = Text(msgid("In which unit is {column} measured? (- : it is not said)"), facts)
+        question = Text(msgid("In which unit is {column} measured? (- : not given)"), facts)
         return insisted(screen, question, _as_unit, units.written(bracketed[1]))
-    question = Text(msgid("In which unit is {column} measured, such as mg/dL or a? (Enter: it is not said)"), facts)
+    question = Text(msgid("In which unit is {column} measured, such as mg/dL or a? (Enter: not given)"), facts)
     return insisted(screen, question, _as_unit)
 
 
@@ -172,7 +172,7 @@ def _wrong(screen: Screen, drafted: Draft, one: Drafted, options: DraftOptions) 
         )
         known: tuple[str, ...] = ("column", "rows", "missing")
     else:
-        question = Text(msgid("Leave out the column (column), or does what stands there mean missing (missing)?"))
+        question = Text(msgid("Leave out the column (column), or does this value mean missing (missing)?"))
         known = ("column", "missing")
     said = insisted(screen, question, partial(_one_of, known), "column")
     if said == "rows":

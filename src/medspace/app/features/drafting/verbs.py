@@ -77,21 +77,21 @@ def _shown(screen: Screen, drafted: "Draft", report: JsonObject, command: str) -
         if one.step is not None:
             screen.line(Text("    {step}", {"step": one.step}))
     if any(one.kind == "missing" for one in drafted.findings):
-        screen.line(Text(msgid("Where one of the marks is a value and not missing, say which marks count:")))
+        screen.line(Text(msgid("If one of these marks is a real value, say which marks mean missing:")))
         screen.line(Text("    {step}", {"step": "--set 'COLUMN.missing=MARK,MARK'"}))
     scales = [one.column for one in drafted.findings if one.kind == "scale"]
     if scales:
         text = msgid(
-            "Few different whole numbers stand in these, which are read as numbers: {columns}. If they are codes:"
+            "These contain only a few different whole numbers and are read as numbers: {columns}. If they are codes:"
         )
         screen.line(Text(text, {"columns": ", ".join(scales)}))
         screen.line(Text("    {step}", {"step": "--set 'COLUMN=code'"}))
     units = [one.column for one in drafted.findings if one.kind == "unit"]
     if units:
-        screen.line(Text(msgid("The unit is not said of: {columns}"), {"columns": ", ".join(units)}))
+        screen.line(Text(msgid("No unit is given for: {columns}"), {"columns": ", ".join(units)}))
         screen.line(Text("    {step}", {"step": "--set 'COLUMN.unit=mg/dL'"}))
     cells = sum(one.kind == "cell" for one in drafted.findings)
     if cells:
-        text = msgid("Cells that cannot stand in their column: {count}; --findings FILE lists them all.")
+        text = msgid("Cells that do not fit their column: {count}; --findings FILE lists them all.")
         screen.line(Text(text, {"count": cells}))
     screen.line(Text(msgid("Next: {command}"), {"command": command}))

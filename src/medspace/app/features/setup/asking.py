@@ -54,9 +54,7 @@ def _of_connector(screen: Screen, wishes: Wishes, said: Collection[str]) -> Wish
     """
     wishes = _named(screen, wishes, said)
     if "region" not in said:
-        question = Text(
-            msgid("In which country is it: a code such as DE or CN (ISO 3166-1 alpha-2)? (-: it is not said)")
-        )
+        question = Text(msgid("In which country is it: a code such as DE or CN (ISO 3166-1 alpha-2)? (-: not given)"))
         code = insisted(screen, question, _region, _country() or _NONE)
         wishes = replace(wishes, region=code)
     if "port" not in said:
@@ -235,7 +233,7 @@ def _answered(screen: Screen, wishes: Wishes, asked: OfferOptions) -> OfferOptio
         return value
 
     if not asked.until:
-        question = Text(msgid("Until which day does the offer stand, such as 2027-12-31? (Enter: for a year)"))
+        question = Text(msgid("Until which day is the offer valid, such as 2027-12-31? (Enter: for a year)"))
         asked = replace(asked, until=insisted(screen, question, until))
     if asked.count is None:
         question = Text(msgid("How often may an agreement be used? (0: without bound)"))

@@ -67,7 +67,7 @@ async def _first_line(pieces: AsyncIterator[bytes]) -> tuple[str, bytes]:
     try:
         return msgspec.json.decode(line[:LONGEST_LINE], type=str), rest
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise MessageError(reason=Text(msgid("no passphrase stands in its first line"))) from None
+        raise MessageError(reason=Text(msgid("there is no passphrase in its first line"))) from None
 
 
 async def _joined(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -118,7 +118,7 @@ class Unpacked:
             BackupInvalidError: something is left.
         """
         if self._left or any(self._pieces):
-            raise self._invalid(msgid("something stands behind its last file"))
+            raise self._invalid(msgid("there is something after its last file"))
 
     def _exactly(self, count: int) -> bytes:
         found = bytearray()

@@ -46,7 +46,7 @@ def uses(
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """List uses: what others do with your data and what you do with theirs, since when, and how it stands."""
+    """List uses: what others do with your data and what you do with theirs, since when, and their state."""
     if whose not in SIDES:
         raise UseSideError(said=whose)
     with session(client, config, json=json, language=lang) as (space, screen):
