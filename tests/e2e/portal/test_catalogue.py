@@ -165,6 +165,7 @@ def test_pages_are_accessible_and_fit(stage, browser, language, theme):
     paths = (
         f"/catalogue/dataset?participant={silent}&dataset={quiet}",
         "/catalogue?size=50&size=77",
+        "/catalogue",
         "/catalogue?region=DE&purpose=dpv:Marketing",
         "/catalogue?holder=" + participant,
         f"/catalogue/dataset?{asked}",

@@ -184,13 +184,22 @@ def test_what_a_form_does_not_offer_is_refused_with_what_was_typed_kept(stage, o
         assert owner.objections.pop()
 
 
+@pytest.fixture(scope="module")
+def judged(stage):
+    return stage.space("user").train(JUDGED, stage.agreements, wait=240)
+
+
 @pytest.mark.parametrize(("language", "theme"), LOOKS)
-def test_pages_are_accessible_and_fit(stage, browser, language, theme):
-    run = stage.space("user").train(JUDGED, stage.agreements, wait=240)
+def test_pages_are_accessible_and_fit(stage, browser, judged, language, theme):
     asked = "&".join(f"agreement={quote(one)}" for one in stage.agreements)
     paths = [f"/training/new?{asked}&kind={kind}" for kind in ("glm", "cox", "net")]
     runs = "&".join(f"run={one['id']}" for one in stage.space("user").runs() if one["model"])
-    paths += [f"/training/model?id={run['model']['id']}", "/training/cards", "/training", f"/training/compare?{runs}"]
+    paths += [
+        f"/training/model?id={judged['model']['id']}",
+        "/training/cards",
+        "/training",
+        f"/training/compare?{runs}",
+    ]
     with visit(stage, browser, locale=language, color_scheme=theme) as owner:
         owner.enter(stage.space("user").portal_link()["url"])
         for path in paths:

@@ -195,6 +195,13 @@ def test_a_user_finds_data_gets_a_contract_and_trains_a_model(stage, comes, lang
     picture(user, "user-catalogue")
     page.locator("li.card", has_text=LAKE.title()).get_by_role("link", name="Heart patients").click()
     picture(user, "user-dataset")
+    dataset = page.url
+    user.link("Policies").click()
+    user.link("Fill in an example").click()
+    user.button("Evaluate it").click()
+    user.sees("It would be allowed.")
+    picture(user, "user-policies")
+    page.goto(dataset)
     user.button("Ask for this contract").click()
     page.locator("#stand").wait_for()
     picture(user, "user-negotiation")
@@ -358,7 +365,7 @@ def test_an_authority_admits_a_member_and_removes_it(stage, comes, language):
     row.wait_for()
     stage.space(NEW).refresh()
     assert stage.space(NEW)._get("/catalog")["datasets"]  # members answer it
-    row.get_by_role("button").click()
+    row.get_by_role("button", name=authority.said("Remove")).click()
     row.wait_for(state="detached")
     stage.space(HILL).refresh()
     assert did not in {one["did"] for one in stage.space(HILL)._get("/members")["members"]}

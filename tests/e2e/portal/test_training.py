@@ -1,5 +1,6 @@
 """Trainings in a real browser: chosen, priced, started, followed live, stopped, shown, compared."""
 
+import re
 from dataclasses import replace
 from math import exp
 from urllib.parse import quote
@@ -216,4 +217,7 @@ def test_a_failed_training_is_told_on_the_first_page(stage, owner):
     with pytest.raises(SpaceError):
         stage.space("user").train(TASK | {"purpose": "dpv:Marketing"}, stage.agreements, wait=120)
     owner.open("/")
-    owner.page.get_by_text("The last training failed").wait_for()
+    owner.page.get_by_text("The last training failed").click()
+    expect(owner.page.locator("#problem code")).to_have_text(re.compile(r"policy\."))
+    owner.page.locator("#problem").get_by_role("link", name="To the contracts").click()
+    expect(owner.page.get_by_role("heading", name="Contracts", level=1)).to_be_visible()
