@@ -57,16 +57,16 @@ def train(task: NetTask, given: Sequence[Photographs]) -> Trained:
     weights, total = network.first(task.seed), sum(one.size for one in rows)
     for number in range(1, task.rounds + 1):
         weights = weights + sum(
-            _moved(task, network, weights, own, f"{task.seed}\n{number}\n{place}") * (own.size / total)
-            for place, own in enumerate(rows)
+            _moved(task, network, weights, own, number, place) * (own.size / total) for place, own in enumerate(rows)
         )
     return Trained(network, weights, layout)
 
 
-def _moved(task: NetTask, network: ConvNet, weights: Vector, rows: TrainingRows, seed: str) -> Vector:
-    after = trained(network, weights, rows, task.local, seed.encode())
+def _moved(task: NetTask, network: ConvNet, weights: Vector, rows: TrainingRows, number: int, place: int) -> Vector:
+    how = task.local.of_round(number, task.rounds)
+    after = trained(network, weights, rows, how, f"{task.seed}\n{number}\n{place}".encode())
     carried = float(np.abs(residuals(network, weights, rows)).sum(axis=1).mean())
-    reach = min(task.local.rate * steps_of(rows.size, task.local) * carried, task.clip)
+    reach = min(how.rate * steps_of(rows.size, how) * carried, task.clip)
     change = clipped(after - weights, task.clip)
     return clipped(rounded(change, np.full(len(change), reach), UPDATE_BITS), task.clip)
 

@@ -131,3 +131,10 @@ def test_a_table_task_has_the_digest_it_always_had():
 def test_an_even_channel_is_nothing_to_look_at():
     layout = Layout(fill=(0.5, 0.5), kept=(1,), centre=(0.5,), scale=(0.1,))
     assert layout.suits(parse(image_task(images={"height": 8, "width": 8, "channels": 2, "filters": [4]})).table)
+
+
+def test_by_the_schedule_the_rate_falls_and_else_stays():
+    how = LocalTraining(rate=1.0, schedule="steps")
+    assert [how.of_round(number, 20).rate for number in (1, 12, 13, 17, 18, 20)] == [1.0, 1.0, 0.3, 0.3, 0.1, 0.1]
+    assert LocalTraining(rate=1.0).of_round(20, 20).rate == 1.0
+    assert parse(image_task(schedule="steps")).document()["schedule"] == "steps"

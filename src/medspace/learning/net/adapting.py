@@ -1,6 +1,6 @@
 """What a hospital makes of a shared net for itself: parameters of its own, found on its own rows, which stay there.
 
-Each adjustment is chosen by leave-one-out on the rows that it is found on, with the untouched net among the choices.
+Each adjustment is chosen by rows that it was not found on, with the untouched net among the choices.
 """
 
 from collections.abc import Sequence
@@ -11,67 +11,70 @@ import numpy as np
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.heads import BINARY, OutputHead, sigmoid
 
-STEPS, TINY = 50, 1e-10
+STEPS, TINY, FOLDS = 50, 1e-10, 10
 STRENGTHS = (1.0, 4.0, 16.0)  # of the pull towards the untouched net, in rows
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # of a new head, times the squares of its weights
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """What is done to each logit: times `scale`, plus `shift`. 1 and 0: nothing."""
+    """What is done to each logit: times `scale`, plus the `shifts` of its output. 1 and none: nothing."""
 
     scale: float = 1.0
-    shift: float = 0.0
+    shifts: tuple[float, ...] = ()
 
     def of(self, logits: Matrix) -> Matrix:
         """The logits as this hospital uses them."""
-        return self.scale * logits + self.shift
+        moved: Matrix = self.scale * logits
+        return moved + np.array(self.shifts) if self.shifts else moved
 
 
 def recalibration(head: OutputHead, logits: Matrix, labels: Vector) -> Recalibration:
-    """The adjustment that predicts each row best from all others: none, a shift, or a shift and a scale.
+    """The adjustment that predicts rows best from others: none, shifts of the intercepts, or these and a scale.
 
-    A temperature is 1 / scale (Guo et al. 2017); a shift of the intercepts follows another prevalence.
+    A temperature is 1 / scale (Guo et al. 2017); shifts follow another prevalence.
     """
     if not len(labels):
         return Recalibration()
-    untouched = float(head.losses(logits, labels).mean())
-    best = min(
-        ((_left_out(head, logits, labels, scaled=scaled, pull=pull), pull, scaled)
-         for scaled in (False, True) for pull in STRENGTHS),
-        default=(untouched, 0.0, False),
-    )  # fmt: skip
-    return Recalibration() if best[0] >= untouched else _fitted(head, logits, labels, scaled=best[2], pull=best[1])
+    tried = [
+        (_unseen_loss(head, logits, labels, scaled=one, pull=pull), pull, one)
+        for one in (False, True)
+        for pull in STRENGTHS
+    ]
+    loss, pull, scaled = min(tried)
+    if loss >= float(head.losses(logits, labels).mean()):
+        return Recalibration()
+    return _fitted(head, logits, labels, scaled=scaled, pull=pull)
 
 
-def _left_out(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, pull: float) -> float:
-    """The mean loss of each row under the adjustment that the others give."""
-    found = []
-    for place in range(len(labels)):
-        others = np.arange(len(labels)) != place
+def _unseen_loss(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, pull: float) -> float:
+    """The mean loss of each row under the adjustment that the rows of the other folds give."""
+    fold, total = np.arange(len(labels)) % FOLDS, 0.0
+    for number in np.unique(fold):
+        others = fold != number
         made = _fitted(head, logits[others], labels[others], scaled=scaled, pull=pull)
-        found.append(float(head.losses(made.of(logits[[place]]), labels[[place]])[0]))
-    return float(np.mean(found))
+        total += float(head.losses(made.of(logits[~others]), labels[~others]).sum())
+    return total / len(labels)
 
 
 def _fitted(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, pull: float) -> Recalibration:
     """The least loss, pulled towards the untouched net as by `pull` rows; Newton's steps, with the expected curve."""
-    scale, shift = 1.0, 0.0
+    outputs = logits.shape[1]
+    scale, shifts = 1.0, np.zeros(outputs)
     for _ in range(STEPS):
-        now = scale * logits + shift
-        slopes = head.residuals(now, labels)
-        chances = sigmoid(now)
+        now = scale * logits + shifts
+        slopes, chances = head.residuals(now, labels), sigmoid(now)
         curves = chances * (1.0 - chances) * (slopes != 0.0)
-        slope = np.array([slopes.sum() + pull * shift, (slopes * logits).sum() + pull * (scale - 1.0)])
-        cross = float((curves * logits).sum())
-        curve = np.array([[curves.sum() + pull, cross], [cross, (curves * logits**2).sum() + pull]])
+        slope = np.append(slopes.sum(axis=0) + pull * shifts, (slopes * logits).sum() + pull * (scale - 1.0))
+        curve = np.diag(np.append(curves.sum(axis=0), (curves * logits**2).sum()) + pull)
+        curve[-1, :-1] = curve[:-1, -1] = (curves * logits).sum(axis=0)
         if not scaled:
-            slope[1], curve[0, 1], curve[1, 0] = 0.0, 0.0, 0.0
+            slope[-1], curve[-1, :-1], curve[:-1, -1] = 0.0, 0.0, 0.0
         step = np.linalg.solve(curve, slope)
-        scale, shift = float(np.clip(scale - step[1], 0.05, 5.0)), shift - float(step[0])
+        scale, shifts = float(np.clip(scale - step[-1], 0.05, 5.0)), shifts - step[:-1]
         if float(np.abs(step).max()) < TINY:
             break
-    return Recalibration(scale, shift)
+    return Recalibration(scale, tuple(shifts.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,12 @@ def new_head(features: Matrix, yes: Vector, penalties: Sequence[float] = PENALTI
 
 
 def _unseen(features: Matrix, yes: Vector, penalty: float) -> float:
-    found = []
-    for place in range(len(yes)):
-        others = np.arange(len(yes)) != place
-        odds = _head(features[others], yes[others], penalty).of(features[[place]])
-        found.append(float(BINARY.losses(odds[:, None], yes[[place]])[0]))
-    return float(np.mean(found))
+    fold, total = np.arange(len(yes)) % FOLDS, 0.0
+    for number in np.unique(fold):
+        others = fold != number
+        odds = _head(features[others], yes[others], penalty).of(features[~others])
+        total += float(BINARY.losses(odds[:, None], yes[~others]).sum())
+    return total / len(yes)
 
 
 def _head(features: Matrix, yes: Vector, penalty: float) -> NewHead:

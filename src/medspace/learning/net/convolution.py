@@ -145,8 +145,17 @@ class ConvNet:
         moves = library.from_numpy(np.ascontiguousarray(map_of.transpose(2, 0, 1), np.float32))
         images, sample = self._pixels(rows), library.nn.functional
         grid = sample.affine_grid(moves, list(images.shape), align_corners=False)
-        made: Matrix = sample.grid_sample(images, grid, align_corners=False).numpy().reshape(rows.shape)
-        return made
+        made: Matrix = sample.grid_sample(images, grid, align_corners=False).numpy()
+        return self._coloured(made, source).reshape(rows.shape)
+
+    def _coloured(self, images: Matrix, source: Varying) -> Matrix:
+        """The images in other colours: each channel times and plus something of its own."""
+        most, shape = self.images.augmentation.colour, (len(images), self.images.channels, 1, 1)
+        if not most:
+            return images
+        gain, shift = ((2.0 * source(shape[0] * shape[1]) - 1.0) * most for _ in range(2))
+        made: Matrix = images * (1.0 + gain.reshape(shape)) + shift.reshape(shape)
+        return made.astype(np.float32)
 
     def _pixels(self, rows: Matrix) -> Tensor:
         given = self.images
@@ -175,8 +184,10 @@ class ConvNet:
         for number in range(last + 1):
             kernels, biases = parts[2 * number : 2 * number + 2]
             now = steps.relu(steps.conv2d(now, kernels, biases, padding=KERNEL // 2))
-            now = steps.max_pool2d(now, 2) if number < last else steps.adaptive_avg_pool2d(now, POOLED)
-        return now.flatten(1)
+            if number < last:
+                now = steps.max_pool2d(now, 2)
+        quarters = steps.adaptive_avg_pool2d(now, POOLED).flatten(1)
+        return torch().cat([quarters, now.amax(dim=(2, 3))], dim=1)
 
     def _forward(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
         now, layers = self._looked(parts, images), parts[2 * len(self.images.filters) :]
@@ -189,5 +200,4 @@ class ConvNet:
 
 def conv_net(images: ImageInput, layers: Sequence[int], activation: Activation, head: OutputHead) -> ConvNet:
     """A net for images with these hidden layers behind its blocks."""
-    inputs = images.filters[-1] * POOLED * POOLED
-    return ConvNet(images, Perceptron((inputs, *layers, head.outputs), activation, head))
+    return ConvNet(images, Perceptron((images.looked, *layers, head.outputs), activation, head))

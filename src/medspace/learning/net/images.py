@@ -35,21 +35,23 @@ class Augmentation:
     """How an image is varied each time that it is trained on: each such image has the same label.
 
     `flip`: mirrored left to right and upside down, each half of the time. `turn`: by up to so many degrees to either
-    side. `zoom`: larger or smaller by up to this share.
+    side. `zoom`: larger or smaller by up to this share. `colour`: each channel stronger or weaker, and lighter or
+    darker, by up to this share of its spread, as by another lamp or another eye.
     """
 
     flip: bool = False
     turn: float = 0.0
     zoom: float = 0.0
+    colour: float = 0.0
 
     @property
     def any(self) -> bool:
         """Whether images are varied at all."""
-        return self.flip or self.turn > 0.0 or self.zoom > 0.0
+        return self.flip or max(self.turn, self.zoom, self.colour) > 0.0
 
     def document(self) -> JsonObject:
         """The canonical form."""
-        return {"flip": self.flip, "turn": repr(self.turn), "zoom": repr(self.zoom)}
+        return {"flip": self.flip, "turn": repr(self.turn), "zoom": repr(self.zoom), "colour": repr(self.colour)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class ImageInput:
 
     Every image is `height` x `width` pixels of `channels` bytes. It is averaged over squares of `shrink` pixels, then
     each block convolves 3 x 3 pixels into so many `filters`, rectifies, and takes the largest of every 2 x 2; the
-    last one averages what is left down to 2 x 2.
+    last one leaves the means of the four quarters and the largest of all.
     """
 
     height: int
@@ -90,6 +92,11 @@ class ImageInput:
         return tuple(pairwise((self.channels, *self.filters)))
 
     @property
+    def looked(self) -> int:
+        """How many numbers the last block leaves of an image."""
+        return self.filters[-1] * (POOLED * POOLED + 1)
+
+    @property
     def convolved(self) -> int:
         """How many weights and biases the blocks have."""
         return sum((inner * KERNEL * KERNEL + 1) * outer for inner, outer in self.blocks)
@@ -112,6 +119,7 @@ class AugmentationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     flip: bool = False
     turn: float | str = 0.0
     zoom: float | str = 0.0
+    colour: float | str = 0.0
 
 
 class ImageForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

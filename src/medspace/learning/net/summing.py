@@ -134,12 +134,13 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     weights = np.asarray(form.weights, dtype=np.float64)
     rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
     drift = _drift(question, form, rows) if form.previous else None
+    how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
     seed = f"{task.seed}\n{question.step.round}\n{question.admission.holder}\n{question.admission.asset}".encode()
-    after = trained(network, weights, rows, task.local, seed, drift)
+    after = trained(network, weights, rows, how, seed, drift)
     if not np.isfinite(after).all():
         raise LocallyDivergedError(round=question.step.round)
     carried = _carried(question, weights, rows)
-    reach = min(task.local.rate * steps_of(rows.size, task.local) * carried, task.clip)
+    reach = min(how.rate * steps_of(rows.size, how) * carried, task.clip)
     moved = [_coarse(question, clipped(after - weights, task.clip), reach) * rows.size]
     if task.server.strategy == "scaffold":
         moved.append(_slope(question, weights, rows, carried) * rows.size)

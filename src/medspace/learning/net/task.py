@@ -3,7 +3,7 @@
 The canonical form holds no fractions, as that of a GLM (`glm.task`), whose columns, target and rules on rows it has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.task import HOLDOUTS, Fraction, GlmTask, Name, fraction
 from medspace.learning.glm.task import parse as parse_table
 from medspace.learning.net.heads import BINARY, OutputHead
-from medspace.learning.net.images import POOLED, Augmentation, ImageForm, ImageInput
+from medspace.learning.net.images import Augmentation, ImageForm, ImageInput
 from medspace.learning.reading import remembering
 from medspace.runs.errors import TaskInvalidError
 
@@ -26,6 +26,8 @@ NET = "net"
 Activation = Literal["relu", "tanh"]
 Strategy = Literal["fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold"]
 ClassWeights = Literal["none", "balanced"]
+Schedule = Literal["constant", "steps"]
+FALLS = ((0.85, 0.1), (0.6, 0.3))  # of the rounds: from where on, to which share of the rate
 ADAPTIVE = ("fedadam", "fedyogi", "fedadagrad")
 
 MOST_WEIGHTS = 16_384  # of a net: its state and its totals are JSON that every site keeps
@@ -43,6 +45,7 @@ class LocalTraining:
     with `updates` it takes so many steps instead, however many rows it has. `l2` / 2 times the sum of squares of the
     weights, without biases, is added to the mean loss, and with FedProx `proximal` / 2 times the squared distance to
     where the round began (Li et al. 2020). With `momentum` a step goes on with that share of the one before it.
+    By the `schedule` `steps` the rate falls to 3/10 after three fifths of the rounds, and to 1/10 near their end.
     """
 
     rate: float = 0.05
@@ -53,6 +56,7 @@ class LocalTraining:
     proximal: float = 0.0
     class_weights: ClassWeights = "none"
     momentum: float = 0.0
+    schedule: Schedule = "constant"
 
     def document(self) -> JsonObject:
         """The canonical form."""
@@ -65,7 +69,14 @@ class LocalTraining:
             "proximal": repr(self.proximal),
             "class_weights": self.class_weights,
             **({"momentum": repr(self.momentum)} if self.momentum else {}),
+            **({"schedule": self.schedule} if self.schedule != "constant" else {}),
         }
+
+    def of_round(self, number: int, rounds: int) -> "LocalTraining":
+        """What is done in round `number` of `rounds`, from 1."""
+        done = (number - 1) / rounds
+        share = next((share for start, share in FALLS if done >= start), 1.0) if self.schedule == "steps" else 1.0
+        return replace(self, rate=self.rate * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +185,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     proximal: Fraction | None = None
     class_weights: ClassWeights = "none"
     momentum: Fraction = 0.0
+    schedule: Schedule = "constant"
     server_rate: Fraction | None = None
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
@@ -249,6 +261,7 @@ def _images(form: _NetForm, given: ImageForm) -> ImageInput:
         given.augmentation.flip,
         fraction("turn", given.augmentation.turn, 0.0, 180.0),
         fraction("zoom", given.augmentation.zoom, 0.0, 0.5),
+        fraction("colour", given.augmentation.colour, 0.0, 1.0),
     )
     found = ImageInput(given.height, given.width, given.channels, tuple(given.filters), given.shrink, varied)
     if not found.fits:
@@ -276,6 +289,7 @@ def _local(form: _NetForm) -> LocalTraining:
         proximal=fraction("proximal", proximal, 0.0, 1e6),
         class_weights=form.class_weights,
         momentum=fraction("momentum", form.momentum, 0.0, 0.999),
+        schedule=form.schedule,
     )
 
 
@@ -315,7 +329,7 @@ def most_weights(task: NetTask) -> int:
     """How many weights and biases there are if every column varies somewhere."""
     inputs, convolved = len(task.table.columns), 0
     if task.images is not None:
-        inputs, convolved = task.images.filters[-1] * POOLED * POOLED, task.images.convolved
+        inputs, convolved = task.images.looked, task.images.convolved
     widths = (inputs, *task.layers, task.head.outputs)
     return convolved + sum((inner + 1) * outer for inner, outer in pairwise(widths))
 

@@ -28,7 +28,7 @@ def drawn(result: JsonObject) -> str:
         ways = ("untouched", "harmonised", "transfer", "local")
         found = [Bar(way, result["transfer"][way]) for way in ways]
         title = "Clinic with another camera: AUC for referable disease"
-        blocks.append((title, drawing.bars(found, "AUC", start=0.4)))
+        blocks.append((title, drawing.bars(found, "AUC")))
     return _stacked(blocks)
 
 

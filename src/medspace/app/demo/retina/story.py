@@ -166,7 +166,7 @@ def judged(net: judging.SharedNet, hospitals: Mapping[str, HospitalPhotographs])
         adjusted = judging.personal(net, own)
         before = judging.graded(net.chances(own.judge), own.judge.grades)
         after = judging.graded(net.chances(own.judge, adjusted), own.judge.grades)
-        kept = {"scale": round(adjusted.scale, 4), "shift": round(adjusted.shift, 4)}
+        kept = {"scale": round(adjusted.scale, 4), "shifts": [round(one, 4) for one in adjusted.shifts]}
         sites.append({"site": key, "trained_on": own.train.count, "untouched": before, "personal": after} | kept)
     whole = judging.graded(net.chances(data.joined(judge)), data.joined(judge).grades)
     return {
