@@ -15,6 +15,7 @@ from medspace.learning.cox.model import CoxFitted
 from medspace.learning.cox.task import parse
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError, SingularError
 from medspace.learning.using.cox import pipeline
+from medspace.policy import gates
 from medspace.policy.outputs import WORDS
 from medspace.privacy.errors import DisclosureError
 from medspace.runs.errors import RunError, TaskInvalidError
@@ -333,3 +334,13 @@ def test_the_canonical_form_is_read_again():
     read = parse(task(WIDE, entry="start", holdout=0.2, l2=0.5))
     assert parse(read.document()) == read
     assert parse(read.document()).digest() == read.digest()
+
+
+def test_terms_can_demand_a_concordance():
+    tables = split(made(400, 11), 4)
+    run = run_of(task(WIDE, holdout=0.2), tables)
+    found = content(run.fitted())
+    done = run.summed.follow(run.states[-2], run.totals[-1], {}, 4)
+    stated = {one.name: one.value for one in run.summed.measures(done, {})}
+    assert stated == {gates.CONCORDANCE: found.pooled.concordance, gates.HELD_OUT: 0.2}
+    assert run.summed.measures(run.states[0], {}) == ()
