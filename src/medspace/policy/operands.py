@@ -415,6 +415,17 @@ _ROWS = (
         ),
     ),
     _gate(
+        "medspace:concordance",
+        gates.CONCORDANCE,
+        "gteq",
+        msgid("with a concordance of at least {value} over all data holders"),
+        _Said(
+            states=msgid("The concordance over all data holders is {held}."),
+            remedy=msgid("Choose features that say more of the risk, or more data holders."),
+            unstated=msgid("Train a survival model (`cox`), whose concordance is known."),
+        ),
+    ),
+    _gate(
         "medspace:ece",
         gates.ECE,
         "lteq",

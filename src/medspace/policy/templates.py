@@ -94,6 +94,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "colluders": ("medspace:colluders", "gteq"),
     "gate_groups": ("medspace:judgedBy", "isAllOf"),
     "gate_auc": ("medspace:auc", "gteq"),
+    "gate_concordance": ("medspace:concordance", "gteq"),
     "gate_ece": ("medspace:ece", "lteq"),
     "gate_group_auc_gap": ("medspace:groupAucGap", "lteq"),
     "gate_site_auc_below": ("medspace:siteAucBelow", "lteq"),

@@ -2,8 +2,10 @@
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
+from lifelines import CoxPHFitter
 
 from medspace.core.canonical import exact
 from medspace.core.usage import Brakes
@@ -12,10 +14,13 @@ from medspace.learning.cox.masked import MaskedCoxes
 from medspace.learning.cox.model import CoxFitted
 from medspace.learning.cox.task import parse
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError, SingularError
+from medspace.learning.using.cox import pipeline
+from medspace.policy import gates
 from medspace.policy.outputs import WORDS
 from medspace.privacy.errors import DisclosureError
 from medspace.runs.errors import RunError, TaskInvalidError
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
+from medspace.runs.model import Lineage, Model
 from tests.unit.learning.masked_sites import MaskedRun, again
 from tests.unit.learning.survivals import made, numbers, records, rossi, rotterdam, split, task
 
@@ -61,6 +66,36 @@ def test_the_model_is_the_pooled_fit_with_a_stratum_per_site(ties, entry):
     assert float(found.deviance) == pytest.approx(-2.0 * theirs.llf, rel=1e-9)
     assert (result.rows, found.persons, found.ties) == (400, 400, ties)
     assert result.sites == tuple(tables)
+
+
+@pytest.mark.parametrize("entry", [None, "start"])
+def test_the_model_is_that_of_lifelines_with_a_stratum_per_site(entry):
+    """Efron's ties, with left truncation and without."""
+    tables = split(made(400, 11, ties=True, entry=True), 4)
+    given = {} if entry is None else {"entry": entry}
+    found = content(run_of(task(WIDE, tolerance=1e-10, **given), tables).fitted())
+    rows = pd.concat([pd.DataFrame(one).assign(site=site) for site, one in tables.items()])
+    rows = rows[[*WIDE, "time", "event", "site", *given.values()]]
+    fitter = CoxPHFitter().fit(
+        rows, "time", "event", strata=["site"], entry_col=entry, fit_options={"precision": 1e-12}
+    )
+    assert np.abs(coefficients(found) - fitter.params_[list(WIDE)].to_numpy()).max() <= 1e-6
+    errors = [float(term.standard_error) for term in found.terms]
+    assert errors == pytest.approx(fitter.standard_errors_[list(WIDE)].to_numpy(), rel=2**-12)
+    assert float(found.deviance) == pytest.approx(-2.0 * fitter.log_likelihood_, rel=1e-9)
+
+
+def test_the_hazard_ratios_of_a_model_are_those_of_lifelines():
+    """Who uses the model gets what lifelines says of the same rows, against the mean of all columns."""
+    table = rossi()
+    run = run_of(task(ROSSI, time="week", event="arrest", tolerance=1e-10), {"did:web:one": table})
+    lineage = Lineage("r", "", (), (), (), "masked-sums")
+    model = Model("m", "", run.summed.task.document(), "", run.fitted().content, 0, 1, 0.0, lineage, "")
+    rows = pd.DataFrame({name: table[name] for name in (*ROSSI, "week", "arrest")})
+    fitter = CoxPHFitter().fit(rows, "week", "arrest", fit_options={"precision": 1e-12})
+    found = pipeline(model).score(rows[list(ROSSI)].to_numpy())
+    assert found[:, 1] == pytest.approx(fitter.predict_partial_hazard(rows).to_numpy(), rel=1e-6)
+    assert found[:, 0] == pytest.approx(fitter.predict_log_partial_hazard(rows).to_numpy(), abs=1e-6)
 
 
 def test_one_site_gives_the_published_answer_of_a_classical_set():
@@ -299,3 +334,13 @@ def test_the_canonical_form_is_read_again():
     read = parse(task(WIDE, entry="start", holdout=0.2, l2=0.5))
     assert parse(read.document()) == read
     assert parse(read.document()).digest() == read.digest()
+
+
+def test_terms_can_demand_a_concordance():
+    tables = split(made(400, 11), 4)
+    run = run_of(task(WIDE, holdout=0.2), tables)
+    found = content(run.fitted())
+    done = run.summed.follow(run.states[-2], run.totals[-1], {}, 4)
+    stated = {one.name: one.value for one in run.summed.measures(done, {})}
+    assert stated == {gates.CONCORDANCE: found.pooled.concordance, gates.HELD_OUT: 0.2}
+    assert run.summed.measures(run.states[0], {}) == ()

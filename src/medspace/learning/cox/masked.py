@@ -8,6 +8,7 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import Text, msgid
+from medspace.core.usage import Measure
 from medspace.learning.cox import following
 from medspace.learning.cox.following import CoxState
 from medspace.learning.cox.model import CoxFitted, SiteSurvival, SurvivalQuality
@@ -20,6 +21,7 @@ from medspace.learning.glm.model import Fit, FitPhase, Term
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.totals import moments_shape, moments_total
 from medspace.learning.phases import Phase, Walk
+from medspace.policy import gates
 from medspace.runs.errors import AnswerInvalidError, RunError
 from medspace.runs.masked.ports import State
 from medspace.runs.ports import Result
@@ -123,6 +125,16 @@ class MaskedCox(Walk[CoxState]):
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
+
+    def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
+        """What terms may demand of the model (`runs.masked.ports.Measuring`)."""
+        del own  # no term compares a site's own concordance
+        stand = following.read(state)
+        if stand.quality is None:
+            return ()
+        held_out = Measure(gates.HELD_OUT, self.task.table.evaluation.holdout)
+        found = stand.quality.concordance
+        return (held_out, *(() if found is None else (Measure(gates.CONCORDANCE, found),)))
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.

@@ -39,7 +39,7 @@ class Adapted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: str
 
 
-class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _PackedText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: dict[str, Any]
     card: dict[str, Any]
     members: str
@@ -68,7 +68,7 @@ def packed(made: PackedModel) -> bytes:
     numbers = {
         name: np.ascontiguousarray(values, dtype=NUMPY[DTYPE]) for name, values in made.pipeline.numbers().items()
     }
-    said = msgspec.to_builtins(_Said(made.pipeline.text(), made.card, made.members, made.adapted))
+    said = msgspec.to_builtins(_PackedText(made.pipeline.text(), made.card, made.members, made.adapted))
     metadata = {"format": FORMAT, "model": json.dumps(said, ensure_ascii=False)}
     shapes = {name: (DTYPE, values.shape) for name, values in numbers.items()}
     return head(shapes, metadata, LARGEST_HEAD) + b"".join(values.tobytes() for values in numbers.values())
@@ -86,7 +86,7 @@ def unpacked(content: bytes) -> PackedModel:
             read_metadata(source, LARGEST_HEAD),
             read_head(BytesIO(content), len(content), LARGEST_HEAD),
         )
-        said = msgspec.json.decode(metadata.get("model", ""), type=_Said)
+        said = msgspec.json.decode(metadata.get("model", ""), type=_PackedText)
         if metadata.get("format") != FORMAT or any(one.dtype != DTYPE for one in tensors.values()):
             raise PackedModelError
         numbers = {name: _array(source, one) for name, one in tensors.items()}

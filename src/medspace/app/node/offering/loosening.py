@@ -152,6 +152,7 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "outputs": (msgid("what may leave"), _more),
     "gate_groups": (msgid("groups that a model is judged for"), _fewer),
     "gate_auc": (msgid("AUC of a model, at least"), _lower),
+    "gate_concordance": (msgid("concordance of a survival model, at least"), _lower),
     "gate_ece": (msgid("calibration error of a model, at most"), _higher),
     "gate_group_auc_gap": (msgid("gap between the AUCs of groups, at most"), _higher),
     "gate_site_auc_below": (msgid("how far the AUC here may be below that of all"), _higher),
