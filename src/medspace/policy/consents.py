@@ -61,7 +61,7 @@ def terms_of(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
     for one in map(find, names):
         if one.why:
             raise ConsentValueError(code=one.code, reason=Text(one.why))
-        if one.needs and not values.get(one.needs):
+        if one.needs and not _stated(values.get(one.needs)):
             raise ConsentValueError(code=one.code, reason=Text(msgid("it needs {term}"), {"term": one.needs}))
         said = dict(one.terms) | (_needed(one.needs, values[one.needs]) if one.needs else {})
         for term, value in said.items():
@@ -73,3 +73,9 @@ def terms_of(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
 def _needed(term: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - of the type that the term has
     """A value that was given for a code; a disease is part of the purpose."""
     return {"purposes": [f"{DISEASE}/{value}"]} if term == "disease" else {term: value}
+
+
+def _stated(value: object) -> bool:
+    """Whether something that terms could hold was given: a text, or several."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return bool(listed) and all(isinstance(one, str) and one for one in listed)
