@@ -19,7 +19,7 @@ from medspace.policy.actions import LEAVES, covers, touches
 from medspace.policy.logic import ELSEWHERE, LOGIC, NO, UNDECIDED, YES, Outcomes, conjunction, outcome
 from medspace.policy.model import Atomic, Constraint, Policy, Rule, leaves
 from medspace.policy.operands import UnreadableConstraintError, atomic
-from medspace.policy.situations import VOCABULARIES, dimension_of, holds, situations
+from medspace.policy.situations import VOCABULARIES, countable, dimension_of, holds, situations
 
 MOST_STEPS = 500_000  # comparisons made for one policy, in a few seconds at most; beyond that, nothing is claimed
 
@@ -317,8 +317,14 @@ class _Search:
 
 
 def _told_apart(name: str, found: Sequence[Atomic], now: datetime | None) -> list[dict[int, Outcomes]]:
-    """What the comparisons on one dimension answer, once for each combination of answers that occurs."""
+    """What the comparisons on one dimension answer, once for each combination of answers that occurs.
+
+    Raises:
+        _TooManyError: a comparison tells apart more than is tried.
+    """
     rows: Iterable[tuple[Outcomes, ...]]
+    if not all(map(countable, found)):
+        raise _TooManyError
     if name in VOCABULARIES:
         rows = zip(*(_answers(name, leaf) for leaf in found), strict=True)
     else:

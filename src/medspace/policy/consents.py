@@ -7,6 +7,7 @@ from typing import Any
 from medspace.core.text import Text, msgid
 from medspace.policy.data import table
 from medspace.policy.errors import ConsentCodeError, ConsentValueError
+from medspace.policy.purposes import DISEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,21 @@ def terms_of(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
     for one in map(find, names):
         if one.why:
             raise ConsentValueError(code=one.code, reason=Text(one.why))
-        if one.needs and not values.get(one.needs):
+        if one.needs and not _stated(values.get(one.needs)):
             raise ConsentValueError(code=one.code, reason=Text(msgid("it needs {term}"), {"term": one.needs}))
-        said = dict(one.terms) | ({one.needs: values[one.needs]} if one.needs else {})
+        said = dict(one.terms) | (_needed(one.needs, values[one.needs]) if one.needs else {})
         for term, value in said.items():
             both = isinstance(value, list) and isinstance(found.get(term), list)
             found[term] = sorted({*found[term], *value}) if both else value
     return found
+
+
+def _needed(term: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - of the type that the term has
+    """A value that was given for a code; a disease is part of the purpose."""
+    return {"purposes": [f"{DISEASE}/{value}"]} if term == "disease" else {term: value}
+
+
+def _stated(value: object) -> bool:
+    """Whether something that terms could hold was given: a text, or several."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return bool(listed) and all(isinstance(one, str) and one for one in listed)

@@ -7,8 +7,10 @@ purpose is named by its IRI, by its short form, or (except for `DUO:`) by its sh
 equivalent, and policies built here carry the IRI.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy.data import table
@@ -45,23 +47,80 @@ _BY_NAME = {
     if not name.isdecimal()  # DUO's numbers need the prefix
 }
 
-PURPOSES = Hierarchy.of({purpose.name: purpose.broader for purpose in VOCABULARY})
+DISEASE = "DUO:0000007"  # research on a certain disease, which codes of ICD-10 name: DUO:0000007/I00-I99
+_CODE = r"[A-Z][0-9]{2}(?:\.[0-9]{1,2})?"
+_DISEASES = re.compile(rf"(?P<base>.+)/(?P<first>{_CODE})(?:-(?P<last>{_CODE}))?", re.ASCII)
+
+
+@lru_cache(maxsize=1_024)
+def _diseases(name: str) -> tuple[str, str] | None:
+    """The first and last code of ICD-10 that a purpose in short form is about; None where it names none.
+
+    A code stands for all that it is divided into, so that the last one is followed by whatever comes after it.
+    """
+    found = _DISEASES.fullmatch(name) if name.startswith(f"{DISEASE}/") else None
+    if found is None:
+        return None
+    first, last = found["first"].replace(".", ""), (found["last"] or found["first"]).replace(".", "")
+    return first, last + "~"
+
+
+class Purposes(Hierarchy):
+    """The purposes, and research on diseases by ranges of codes."""
+
+    def __contains__(self, term: object) -> bool:
+        """Whether it is a purpose in its short form."""
+        return super().__contains__(term) or (isinstance(term, str) and _diseases(term) is not None)
+
+    def within(self, narrow: str, wide: str) -> bool | None:
+        """As `Hierarchy.within`; of two ranges of diseases, None where they only overlap."""
+        one, other = _diseases(narrow), _diseases(wide)
+        if one is None and other is None:
+            return super().within(narrow, wide)
+        if other is None:
+            return super().within(DISEASE, wide)
+        if one is None:
+            return None if super().within(narrow, DISEASE) is not False else False
+        if other[0] <= one[0] and one[1] <= other[1]:
+            return True
+        return False if one[1] < other[0] or other[1] < one[0] else None
+
+    def same(self, held: str, named: str) -> bool | None:
+        """As `Hierarchy.same`."""
+        return True if held == named and held in self else super().same(held, named)
+
+
+PURPOSES = Purposes.of({purpose.name: purpose.broader for purpose in VOCABULARY})
 
 
 def canonical(name: str) -> str | None:
     """The short form of a purpose, whichever way it is named; None where it is unknown."""
     purpose = _BY_NAME.get(name)
-    return None if purpose is None else purpose.name
+    if purpose is not None:
+        return purpose.name
+    found = _DISEASES.fullmatch(name)
+    base = None if found is None else _BY_NAME.get(found["base"])
+    if found is None or base is None or base.name != DISEASE:
+        return None
+    last = found["last"]
+    short = f"{DISEASE}/{found['first']}" + (f"-{last}" if last else "")
+    return short if last is None or found["first"] <= last else None
 
 
 def iri(name: str) -> str:
     """The IRI of a purpose, whichever way it is named; any other name unchanged."""
-    purpose = _BY_NAME.get(name)
-    return name if purpose is None else purpose.iri
+    short = canonical(name)
+    if short is None:
+        return name
+    base, slash, codes = short.partition("/")
+    return _BY_NAME[base].iri + slash + codes
 
 
 def words(name: str) -> Text:
     """The name of a purpose for people; an unknown one is shown as written."""
+    short = canonical(name) or ""
+    if _diseases(short) is not None:
+        return Text(msgid("research on the disease {codes} (ICD-10)"), {"codes": short.partition("/")[2]})
     purpose = _BY_NAME.get(name)
     return Text(msgid("{purpose}"), {"purpose": name}) if purpose is None else Text(purpose.words)
 

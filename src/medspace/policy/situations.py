@@ -24,6 +24,12 @@ def dimension_of(leaf: Atomic) -> str:
     return _SAME.get(leaf.operand, leaf.operand)
 
 
+def countable(leaf: Atomic) -> bool:
+    """Whether a comparison tells apart no more situations than are tried; ranges of diseases have too many."""
+    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    return leaf.operand != "purpose" or all(value in PURPOSES.ancestors for value in values)
+
+
 def holds(leaf: Atomic, held: Any) -> bool | None:  # noqa: ANN401 - of the type that the operand has
     """What a comparison answers where this is held."""
     if leaf.operand in _SPENT:

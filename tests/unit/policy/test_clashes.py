@@ -236,3 +236,9 @@ def test_nothing_that_is_said_to_be_unusable_is_ever_permitted_and_the_rest_is(d
         grave = [clash for clash in clashes(policy) if clash.code in (NEVER_USABLE, ALL_PROHIBITED)]
         permitted = any(decide(policy, request, Point.RELEASE).permitted for request in REQUESTS)
         assert permitted is not bool(grave)
+
+
+def test_of_ranges_of_diseases_nothing_is_claimed():
+    heart, lung = ("DUO:0000007/I00-I99", "DUO:0000007/J00-J99")
+    terms = rule(compare("purpose", "isAnyOf", [heart]), compare("purpose", "isAnyOf", [lung]))
+    assert clashes(odrl.parse(offer(terms))) == []

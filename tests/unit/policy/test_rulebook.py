@@ -16,7 +16,13 @@ from medspace.policy.purposes import PURPOSES, canonical
 from medspace.policy.rules import enforceable
 from tests.shared_data import public
 
-VALUES = {"regions": ["EU"], "recipients": ["did:web:a.example"], "purposes": ["DUO:0000006"], "elapsed": "P180D"}
+VALUES = {
+    "regions": ["EU"],
+    "recipients": ["did:web:a.example"],
+    "purposes": ["DUO:0000006"],
+    "elapsed": "P180D",
+    "disease": "I00-I99",
+}
 KEPT = {"medspace:log"}
 
 

@@ -143,3 +143,42 @@ def test_a_purpose_is_meant_by_its_names_and_by_its_words_in_every_language():
 def test_all_purposes_are_told_with_their_words():
     told = str(purposes.known())
     assert all(f"{purpose.name} ({purpose.words})" in told for purpose in VOCABULARY)
+
+
+HEART = "DUO:0000007/I00-I99"
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "within"),
+    [
+        ("DUO:0000007/I21", HEART, True),
+        ("DUO:0000007/I21.4", "DUO:0000007/I21", True),
+        ("DUO:0000007/I21", "DUO:0000007/I21.4", None),
+        ("DUO:0000007/I99.8", HEART, True),
+        ("DUO:0000007/J00", HEART, False),
+        ("DUO:0000007/H95-I10", HEART, None),
+        (HEART, "DUO:0000007", True),
+        (HEART, "DUO:0000006", True),
+        (HEART, "DUO:0000011", False),
+        ("DUO:0000007", HEART, None),
+        ("DUO:0000006", HEART, None),
+        ("DUO:0000011", HEART, False),
+        ("dpv:Marketing", HEART, False),
+        ("urn:x", HEART, None),
+    ],
+)
+def test_diseases_are_ranges_of_codes(narrow, wide, within):
+    assert PURPOSES.within(narrow, wide) is within
+    assert PURPOSES.same(HEART, HEART) is True
+
+
+@pytest.mark.parametrize("name", ["DUO:0000007/", "DUO:0000007/x", "DUO:0000006/I21", "DUO:0000007/I99-I00", "/I21"])
+def test_a_disease_is_not_guessed(name):
+    assert purposes.canonical(name) is None
+
+
+def test_a_disease_has_a_name_in_words_and_as_an_iri():
+    iri = "http://purl.obolibrary.org/obo/DUO_0000007/I21"
+    assert purposes.canonical(iri) == "DUO:0000007/I21"
+    assert purposes.iri("DUO:0000007/I21") == iri
+    assert str(purposes.words("DUO:0000007/I21")) == "research on the disease I21 (ICD-10)"

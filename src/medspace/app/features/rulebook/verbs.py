@@ -14,6 +14,11 @@ from medspace.core.text import Text, msgid
 app = typer.Typer(help="What terms can say, and what of it holds by itself.", no_args_is_help=True)
 
 
+DiseaseOption = Annotated[
+    str, typer.Option("--disease", help="Codes of ICD-10 that a code leaves open, such as I00-I99.")
+]
+
+
 @app.callback()
 def rulebook() -> None:
     """What terms can say, and what of it holds by itself."""
@@ -37,13 +42,15 @@ def consents(
         list[str] | None, typer.Option("--recipient", help="A user that a code leaves open.")
     ] = None,
     purpose: Annotated[list[str] | None, typer.Option("--purpose", help="A purpose that a code leaves open.")] = None,
+    disease: DiseaseOption = "",
     elapsed: Annotated[str, typer.Option("--for", help="A duration that a code leaves open, such as P180D.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Show the codes of the Data Use Ontology, or turn some of them into terms."""
-    values: dict[str, Json] = {"regions": region, "recipients": recipient, "purposes": purpose, "elapsed": elapsed}
+    lists: dict[str, Json] = {"regions": region, "recipients": recipient, "purposes": purpose}
+    values = lists | {"elapsed": elapsed, "disease": disease}
     given = {name: value for name, value in values.items() if value}
     with session(client, config, json=json, language=lang) as (space, screen):
         if code:
