@@ -19,7 +19,7 @@ from functools import partial
 from medspace.connector.model import TRANSFERS, Role, TransferState
 from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, disclosures
-from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name
+from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name, told
 from medspace.connector.usage.checking import OutputReview
 from medspace.connector.usage.conditions import Conditions, Grounds, kept_duties
 from medspace.connector.usage.conditions.numbers import given
@@ -29,6 +29,7 @@ from medspace.connector.usage.door import Door
 from medspace.connector.usage.errors import (
     DrainingError,
     JobClosedError,
+    NotAdmittedError,
     StepError,
     StepOverError,
     StepUnknownError,
@@ -56,7 +57,7 @@ from medspace.connector.usage.working import Working
 from medspace.core.clock import Clock, Randomness
 from medspace.core.decision import Decision, combine
 from medspace.core.engine import Engine, columns_of
-from medspace.core.errors import InvalidInputError
+from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.ids import new_id
 from medspace.core.paging import each
 from medspace.core.parts import BlobStore, Part
@@ -155,7 +156,10 @@ class UsageControl:
             AssetAwayError: the content is not open yet.
             BusyError: too many steps of the caller are waiting.
         """
-        return await asyncio.shield((await self._begun(call)).task)
+        try:
+            return await asyncio.shield((await self._begun(call)).task)
+        except JobClosedError as closed:
+            raise await self._cut_off(call.job, closed) from closed
 
     async def ask(self, call: Call, seconds: float, answers: Answers | None = None) -> StepStatus:
         """As `step`, but waits no longer than so many seconds; returns the status of the step.
@@ -163,8 +167,16 @@ class UsageControl:
         Once the question is known to come from the leader of the run, later requests for its result are answered
         under `answers`.
         """
-        lead = await self._begun(call, answers)
-        return await self._going.within(lead, seconds)
+        try:
+            return await self._going.within(await self._begun(call, answers), seconds)
+        except JobClosedError as closed:
+            raise await self._cut_off(call.job, closed) from closed
+
+    async def _cut_off(self, use: str, closed: JobClosedError) -> RefusedError:
+        """Why a use is closed, where it was cut off: its user need not wait for the message that says so."""
+        decision = await self._database.read(lambda tx: self.lasts(tx, use))
+        premise = next(iter(decision.failures), None)
+        return closed if decision.permitted else NotAdmittedError(**told(decision.code, premise))
 
     async def look(self, call: Call, step: str, seconds: float) -> StepStatus:
         """The status of a step that was asked for before, or its release; `call` says who asks about which use.

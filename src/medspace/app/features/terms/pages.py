@@ -118,6 +118,32 @@ def _purposes(visit: PortalVisit) -> list[tuple[str, str]]:
     return [(one.name, visit.speak(one.words)) for one in VOCABULARY]
 
 
+async def could(visit: PortalVisit) -> Response:
+    """Whose data one could use in a way that one describes."""
+    wish = {name: visit.query(name)[:LONGEST] for name in ("use", "purpose", "place", "search")}
+    facts: JsonObject = {"wish": wish, "names": await visit.names(), "formats": FORMATS, "purposes": _purposes(visit)}
+    if not wish["use"]:
+        return visit.page("terms/could.html", found=None, **facts)
+    try:
+        found = await visit.get("/catalog/could", **wish)
+    except InquiryError as error:
+        return visit.refused("terms/could.html", error, found=None, **facts)
+    return visit.page("terms/could.html", found=found, **facts)
+
+
+async def renewal(visit: PortalVisit) -> Response:
+    """What would differ under an offer that the holder makes now."""
+    found = await visit.get(path("renewals", visit.query("id")))
+    return visit.page("terms/renewal.html", found=found, may_sign=visit.may(Scope.TERMS))
+
+
+async def renew(visit: PortalVisit) -> Response:
+    """Ask for a new agreement on the terms that were on the page."""
+    body = {"seen": visit.field("seen"), "offer": visit.field("offer")}
+    begun = await visit.post(path("renewals", visit.field("id")), body)
+    return visit.go("/contracts/negotiation", {"id": str(begun["id"])})
+
+
 async def negotiate(visit: PortalVisit) -> Response:
     """Ask for an agreement: it binds both once the holder agrees."""
     body = {name: visit.field(name) for name in ("participant", "dataset", "offer")}
@@ -226,6 +252,8 @@ PAGES = PortalPages(
         PortalPage("/catalogue/dataset", dataset, FINDERS),
         PortalPage("/catalogue/try", tried, FINDERS),
         PortalPage("/policies", policy_pages.policies, FINDERS),
+        PortalPage("/catalogue/could", could, FINDERS),
+        PortalPage("/contracts/renewal", renewal, FINDERS),
         PortalPage("/contracts", contracts, FINDERS),
         PortalPage("/contracts/agreement", agreement, FINDERS),
         PortalPage("/contracts/negotiation", negotiation, READERS, islands=("vendor/htmx.min.js",)),
@@ -234,6 +262,7 @@ PAGES = PortalPages(
         PortalAction("/policies/evaluate", policy_pages.evaluate, FINDERS, largest=policy_pages.LARGEST_FORM),
         PortalAction("/policies/check", policy_pages.check, FINDERS, largest=policy_pages.LARGEST_FORM),
         PortalAction("/contracts/negotiate", negotiate, (Scope.TERMS,), confirmed=True),
+        PortalAction("/contracts/renew", renew, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/answer", answer, (Scope.TERMS,), confirmed=True),
         PortalAction("/contracts/end", end, (Scope.TERMS,), confirmed=True),
     ),
