@@ -274,4 +274,4 @@ def _texts(term: str, value: Given | None) -> tuple[str, ...]:
         return (budgets.decimal(value) if isfinite(value) else str(value),)
     if isinstance(value, str | int | date) or value is None:  # `_problem` has refused days before
         value = (str(value),)
-    return tuple(purposes.iri(str(item)) if TERMS[term][0] == "purpose" else str(item) for item in value)
+    return tuple(purposes.iri(str(item)) if TERMS.get(term, ("",))[0] == "purpose" else str(item) for item in value)

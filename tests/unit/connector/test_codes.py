@@ -24,7 +24,16 @@ ROOMS = ("core", "trust", "policy", "ledger", "privacy", "runs", "connector")
 ABOVE = ("adapters/http", "adapters/runner", "adapters/sql", "app/doors/protocol", "app/node/listening")
 ABOVE += ("learning", "services")
 CODE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
-PRIVATE = ("token.", "private.", "account.", "link.", "passkey.", "session.", "login.")  # at the private door
+PRIVATE = (
+    "account.",
+    "link.",
+    "login.",
+    "model.",
+    "passkey.",
+    "private.",
+    "session.",
+    "token.",
+)  # at the private door
 HEAVY = ("numpy", "scipy", "duckdb", "sqlalchemy", "fastapi", "starlette", "dp_accounting")
 
 # Words with a dot in the rooms that are no codes of a no, and what they are.

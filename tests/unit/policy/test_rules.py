@@ -273,7 +273,7 @@ class TestEnforceable:
             policy(rule(compare("count", "isA", "5"))),
             policy(rule(action="odrl:sell")),
             policy(prohibition=[rule(action="distribute")]),
-            policy(obligation=[{"action": "delete"}]),
+            policy(obligation=[{"action": "nextPolicy"}]),
             policy(obligation=[{"action": "medspace:log", "constraint": [compare("count", "gt", "1")]}]),
             policy(rule(duty=[{"action": "compensate"}])),
             policy(profile="https://other.example/profile"),

@@ -109,7 +109,7 @@ def test_a_clause_that_has_no_words_is_shown_and_never_hidden(terms):
 
 
 def test_an_unknown_duty_is_said_by_its_name():
-    assert str(duty(Rule("delete", "/obligation/0"))) == "You must do what is called delete."
+    assert str(duty(Rule("compensate", "/obligation/0"))) == "You must do what is called compensate."
 
 
 def test_a_difference_is_what_is_gone_and_what_is_new():
