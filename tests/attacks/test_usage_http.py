@@ -29,6 +29,7 @@ PUBLIC = [
     ("POST", "/dsp/2025-1/transfers/urn:uuid:1/termination"),
     ("GET", "/members"),
     ("POST", "/reach"),
+    ("POST", "/duties"),
     ("POST", "/jobs/urn:uuid:1"),
     ("POST", "/jobs/urn:uuid:1/manifest"),
     ("POST", "/jobs/urn:uuid:1/seats"),

@@ -180,7 +180,7 @@ def as_before(file):
     with sqlite3.connect(file) as connection:
         connection.execute("DROP TABLE budget_periods")
         connection.execute("DROP TABLE holder_notes")
-        for table in ("ended_agreements", "access_tokens", "actors", "figures"):  # of 0012 to 0014
+        for table in ("ended_agreements", "access_tokens", "actors", "figures", "latest_times"):  # of 0012 to 0015
             connection.execute(f"DROP TABLE {table}")
         for name, body in connection.execute("SELECT id, body FROM budget_accounts").fetchall():
             old = {key: value for key, value in json.loads(body).items() if key != "tidied"}

@@ -63,7 +63,9 @@ class Road:
         conditions = tuple(make(grounds) for make in base.parts.conditions)
         strategy = PolicyStrategy(local, base.facts, answering, over, kept_duties(conditions), ended_with)
         negotiation_steps = NegotiationSteps(local, strategy)
-        usage_strategy = UsageStrategy(config.base_url, self.kinds, tokens, base.facts, base.clock, conditions)
+        usage_strategy = UsageStrategy(
+            config.base_url, self.kinds, tokens, base.facts, base.clock, conditions, holds=base.parts.brakes.steady
+        )
         transfer_steps = TransferSteps(local, usage_strategy, negotiation_steps)
         self.identity = SiteIdentity(base.signing, base.book, look_again, base.clock)
         self.transport = DspClient(base.client, base.identity)

@@ -33,12 +33,14 @@ class UsageStrategy:
         facts: FactsOf,
         clock: Clock,
         conditions: Conditions,
+        *,
+        holds: bool = True,
     ) -> None:
         self._base_url = base_url
         self._kinds = kinds
         self._tokens = tokens
         self._conditions = conditions
-        self._requests = Requests(facts, conditions)
+        self._requests = Requests(facts, conditions, holds=holds)
         self._clock = clock
 
     def examine(self, tx: Transaction, agreement: Agreement, transfer: Transfer) -> Decision:
