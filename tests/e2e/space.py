@@ -347,6 +347,13 @@ allow = ["127.0.0.0/8"]
             found = space._get(f"/negotiations/{found['id']}", seen=found["version"], wait=10)
         return agreement
 
+    def relabel(self, key: str, label: dict[str, Any]) -> None:
+        """Change the label of a holder's asset, and confirm what allows more than before."""
+        space = self.space(key)
+        told = space.set_label(ASSET, label, dry=True)
+        looser = [one["term"] for one in told["changes"] if one["loosens"]]
+        space.set_label(ASSET, label, loosen=looser, seen=str(told["seen"]))
+
     def entries(self, key: str, *kinds: str) -> list[dict[str, Any]]:
         """The entries of a log, of these kinds."""
         found: list[dict[str, Any]] = []

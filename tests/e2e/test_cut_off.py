@@ -9,7 +9,7 @@ import pytest
 from medspace.connector.usage.model import JOBS
 from medspace.core.clock import stamp
 from medspace.core.paging import each
-from tests.e2e.space import ASSET, PURPOSE, hospital, staged
+from tests.e2e.space import PURPOSE, hospital, staged
 
 TRAIN = "medspace:train"
 ALLOWED = {"purposes": [PURPOSE], "regions": ["World"], "kinds": [TRAIN]}
@@ -55,7 +55,7 @@ def ended(stage, use):
 
 def test_a_label_that_narrows_ends_a_use_that_asks_nothing(stage):
     use = begun(stage)
-    stage.space("clinic").set_label(ASSET, ALLOWED | {"kinds": ["medspace:statistics"]})
+    stage.relabel("clinic", ALLOWED | {"kinds": ["medspace:statistics"]})
     seen(lambda: jobs(stage), lambda found: found == [False])
     assert ended(stage, use) == "label.kinds"
 
@@ -63,7 +63,7 @@ def test_a_label_that_narrows_ends_a_use_that_asks_nothing(stage):
 def test_so_does_the_end_of_the_label_itself(stage):
     use = begun(stage)
     soon = datetime.now(UTC) + timedelta(seconds=2)
-    stage.space("clinic").set_label(ASSET, ALLOWED | {"valid_until": stamp(soon)})
+    stage.relabel("clinic", ALLOWED | {"valid_until": stamp(soon)})
     seen(lambda: jobs(stage), lambda found: found == [False])
     assert datetime.now(UTC) >= soon
     assert ended(stage, use) == "label.valid_until"
@@ -79,7 +79,7 @@ def test_a_member_that_is_removed_uses_nothing_any_more(stage):
 
 def test_what_goes_on_goes_on(stage):
     begun(stage)
-    stage.space("clinic").set_label(ASSET, ALLOWED | {"regions": ["DE", "FR"]})
+    stage.relabel("clinic", ALLOWED | {"regions": ["DE", "FR"]})
     watching = stage.nodes["clinic"].connector
     stage.run(asyncio.sleep(0.5))
     assert stage.run(watching.node.database.write(watching.usage.cut)) == []

@@ -104,7 +104,7 @@ class Road:
     def label(self, **changes):
         clinic = self.stage.space("clinic")
         label = {**clinic.label(ASSET)["label"], **changes}
-        clinic.set_label(ASSET, {name: value for name, value in label.items() if value is not None})
+        self.stage.relabel("clinic", {name: value for name, value in label.items() if value is not None})
 
     def roles(self, *roles):
         user = self.stage.nodes["user"]

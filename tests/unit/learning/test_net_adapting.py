@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from medspace.learning.net.adapting import NewHead, Recalibration, new_head, recalibration
+from medspace.learning.net.adapting import LogitAdjustment, NewHead, adjustment, new_head
 from medspace.learning.net.heads import BINARY, OutputHead
 
 
@@ -17,32 +17,32 @@ def answers(count, scale, shift, seed=0):
 
 
 def test_an_overconfident_net_is_made_less_sure():
-    found = recalibration(BINARY, *answers(200, 0.4, 0.0))
+    found = adjustment(BINARY, *answers(200, 0.4, 0.0))
     assert 0.2 < found.scale < 0.65
 
 
 def test_another_prevalence_moves_the_intercept():
     logits, yes = answers(200, 1.0, -1.5)
-    found = recalibration(BINARY, logits, yes)
+    found = adjustment(BINARY, logits, yes)
     assert -2.2 < found.shifts[0] < -0.8
     before, after = (float(BINARY.losses(one, yes).mean()) for one in (logits, found.of(logits)))
     assert after < before
 
 
 def test_with_few_rows_and_a_net_that_fits_little_is_changed():
-    moved = [recalibration(BINARY, *answers(8, 1.0, 0.0, seed)) for seed in range(8)]
-    assert sum(one == Recalibration() for one in moved) >= 2
+    moved = [adjustment(BINARY, *answers(8, 1.0, 0.0, seed)) for seed in range(8)]
+    assert sum(one == LogitAdjustment() for one in moved) >= 2
     assert all(0.3 < one.scale < 2.0 and abs(sum(one.shifts)) < 1.0 for one in moved)
 
 
 def test_nothing_to_learn_from_changes_nothing():
-    assert recalibration(OutputHead("ordinal", 3), np.empty((0, 2)), np.empty(0)) == Recalibration()
-    assert recalibration(BINARY, *(part[:1] for part in answers(1, 1.0, 0.0))) == Recalibration()
+    assert adjustment(OutputHead("ordinal", 3), np.empty((0, 2)), np.empty(0)) == LogitAdjustment()
+    assert adjustment(BINARY, *(part[:1] for part in answers(1, 1.0, 0.0))) == LogitAdjustment()
 
 
 def test_one_class_alone_gives_something_finite():
     logits, _ = answers(12, 1.0, 0.0)
-    found = recalibration(BINARY, logits, np.ones(12))
+    found = adjustment(BINARY, logits, np.ones(12))
     assert np.isfinite([found.scale, *found.shifts]).all()
 
 
@@ -50,8 +50,7 @@ def test_steps_that_nobody_reached_say_nothing_about_the_scale():
     head = OutputHead("ordinal", 3)
     logits = np.array([[1.0, 50.0], [-1.0, -50.0], [2.0, 30.0], [-2.0, 10.0]])
     one, other = (
-        recalibration(head, np.column_stack([logits[:, 0], last]), np.zeros(4))
-        for last in (logits[:, 1], logits[:, 0])
+        adjustment(head, np.column_stack([logits[:, 0], last]), np.zeros(4)) for last in (logits[:, 1], logits[:, 0])
     )
     assert one == other
 

@@ -17,7 +17,7 @@ PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # of a new head, times th
 
 
 @dataclass(frozen=True, slots=True)
-class Recalibration:
+class LogitAdjustment:
     """What is done to each logit: times `scale`, plus the `shifts` of its output. 1 and none: nothing."""
 
     scale: float = 1.0
@@ -29,13 +29,13 @@ class Recalibration:
         return moved + np.array(self.shifts) if self.shifts else moved
 
 
-def recalibration(head: OutputHead, logits: Matrix, labels: Vector) -> Recalibration:
+def adjustment(head: OutputHead, logits: Matrix, labels: Vector) -> LogitAdjustment:
     """The adjustment that predicts rows best from others: none, shifts of the intercepts, or these and a scale.
 
     A temperature is 1 / scale (Guo et al. 2017); shifts follow another prevalence.
     """
     if not len(labels):
-        return Recalibration()
+        return LogitAdjustment()
     tried = [
         (_unseen_loss(head, logits, labels, scaled=one, pull=pull), pull, one)
         for one in (False, True)
@@ -43,7 +43,7 @@ def recalibration(head: OutputHead, logits: Matrix, labels: Vector) -> Recalibra
     ]
     loss, pull, scaled = min(tried)
     if loss >= float(head.losses(logits, labels).mean()):
-        return Recalibration()
+        return LogitAdjustment()
     return _fitted(head, logits, labels, scaled=scaled, pull=pull)
 
 
@@ -57,7 +57,7 @@ def _unseen_loss(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bo
     return total / len(labels)
 
 
-def _fitted(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, pull: float) -> Recalibration:
+def _fitted(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, pull: float) -> LogitAdjustment:
     """The least loss, pulled towards the untouched net as by `pull` rows; Newton's steps, with the expected curve."""
     outputs = logits.shape[1]
     scale, shifts = 1.0, np.zeros(outputs)
@@ -74,7 +74,7 @@ def _fitted(head: OutputHead, logits: Matrix, labels: Vector, *, scaled: bool, p
         scale, shifts = float(np.clip(scale - step[-1], 0.05, 5.0)), shifts - step[:-1]
         if float(np.abs(step).max()) < TINY:
             break
-    return Recalibration(scale, tuple(shifts.tolist()))
+    return LogitAdjustment(scale, tuple(shifts.tolist()))
 
 
 @dataclass(frozen=True, slots=True)

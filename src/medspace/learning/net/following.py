@@ -18,7 +18,7 @@ from medspace.learning.net.classes import ClassTotal, class_quality
 from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.errors import DivergedError, OneClassError
 from medspace.learning.net.model import Best, NetPhase, NetState
-from medspace.learning.net.network import Network, Perceptron
+from medspace.learning.net.network import Perceptron, TrainableNetwork
 from medspace.learning.net.server import AdaptiveMoments, stepped
 from medspace.learning.net.task import ADAPTIVE, NetTask
 from medspace.learning.net.totals import TrainingTotal, means
@@ -26,7 +26,7 @@ from medspace.learning.net.totals import TrainingTotal, means
 MOST_WEIGHT = 1e4  # of a net that sites are asked about, absolute
 
 
-def network_of(task: NetTask, inputs: int) -> Network:
+def network_of(task: NetTask, inputs: int) -> TrainableNetwork:
     """The net of a task with so many inputs; one for images says itself how many it has."""
     if task.images is not None:
         return conv_net(task.images, task.layers, task.activation, task.head)

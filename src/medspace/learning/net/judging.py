@@ -32,7 +32,7 @@ from medspace.learning.glm.ranges import Ranges, codes
 from medspace.learning.glm.weighing import carrying, check_part, check_weights
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.images import ChannelRows
-from medspace.learning.net.network import Network
+from medspace.learning.net.network import TrainableNetwork
 from medspace.learning.net.task import NetTask, parse
 from medspace.privacy.disclosure import Labels, number
 from medspace.privacy.errors import DisclosureError
@@ -107,7 +107,7 @@ class NetStep:
         return cls(admission, step, task, form, allowed, parts)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> TrainableNetwork:
         """The net that is asked about."""
         return network_of(self.task, 0 if self.asked is None else len(self.asked.layout.kept))
 

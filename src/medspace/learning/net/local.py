@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medspace.learning.glm.design import Matrix, Vector
-from medspace.learning.net.network import Network, Varying
+from medspace.learning.net.network import TrainableNetwork, Varying
 from medspace.learning.net.task import LocalTraining
 
 Places = NDArray[np.int64]
@@ -33,7 +33,7 @@ class TrainingRows:
 
 
 def trained(
-    network: Network,
+    network: TrainableNetwork,
     weights: Vector,
     rows: TrainingRows,
     how: LocalTraining,
@@ -60,17 +60,17 @@ def trained(
     return now
 
 
-def residuals(network: Network, weights: Vector, rows: TrainingRows) -> Matrix:
+def residuals(network: TrainableNetwork, weights: Vector, rows: TrainingRows) -> Matrix:
     """What each row carries of the gradient: the derivatives of its loss to its logits."""
     return _carried(network, rows, network.logits(weights, rows.columns))
 
 
-def _carried(network: Network, rows: TrainingRows, logits: Matrix) -> Matrix:
+def _carried(network: TrainableNetwork, rows: TrainingRows, logits: Matrix) -> Matrix:
     found: Matrix = network.head.residuals(logits, rows.target) * rows.counts[:, None]
     return found
 
 
-def mean_gradient(network: Network, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
+def mean_gradient(network: TrainableNetwork, weights: Vector, rows: TrainingRows, l2: float) -> Vector:
     """The gradient of the mean loss of some rows and the penalty."""
     count = max(rows.size, 1)
     found = network.descent(weights, rows.columns, lambda logits: _carried(network, rows, logits) / count)

@@ -22,7 +22,7 @@ Carrying = Callable[[Matrix], Matrix]  # from logits to what each row carries of
 Varying = Callable[[int], Vector]  # so many numbers of a seeded source, from 0 up to 1
 
 
-class Network(Protocol):
+class TrainableNetwork(Protocol):
     """A net of any shape, whose weights are one vector."""
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from medspace.app.demo.retina.data import GRADES, REFERABLE, SIDE, HospitalPhotographs, Photographs, joined
 from medspace.core.canonical import JsonObject
 from medspace.learning.glm.design import Layout, Matrix, Vector
-from medspace.learning.net.adapting import Recalibration, new_head, recalibration
+from medspace.learning.net.adapting import LogitAdjustment, adjustment, new_head
 from medspace.learning.net.convolution import ConvNet
 from medspace.learning.net.following import network_of
 from medspace.learning.net.images import BRIGHTEST, scaled
@@ -47,9 +47,9 @@ class SharedNet:
         """What the head makes chances of."""
         return self.network.scored(self.weights, scaled(photographs.images, self.layout))
 
-    def chances(self, photographs: Photographs, own: Recalibration | None = None) -> Matrix:
+    def chances(self, photographs: Photographs, own: LogitAdjustment | None = None) -> Matrix:
         """The chance of each grade, as a hospital uses the net."""
-        return self.network.head.chances((own or Recalibration()).of(self.logits(photographs)))
+        return self.network.head.chances((own or LogitAdjustment()).of(self.logits(photographs)))
 
     def features(self, photographs: Photographs) -> Matrix:
         """What the trunk sees in each photograph, over its mirror images."""
@@ -85,10 +85,10 @@ def calibration_error(chances: Matrix, grades: Grades) -> float:
     return float(np.abs(np.bincount(place, sure - right, BINS)).sum() / len(grades))
 
 
-def personal(net: SharedNet, own: HospitalPhotographs) -> Recalibration:
+def personal(net: SharedNet, own: HospitalPhotographs) -> LogitAdjustment:
     """What a hospital makes of the net with all the photographs that it may learn from."""
     known = joined((own.choose, own.train))
-    return recalibration(net.network.head, net.logits(known), known.grades.astype(np.float64))
+    return adjustment(net.network.head, net.logits(known), known.grades.astype(np.float64))
 
 
 def harmonised(photographs: Photographs, net: SharedNet) -> Photographs:
