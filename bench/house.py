@@ -43,10 +43,10 @@ def _mean_algorithm():
 """
 LINES = (
     (
-        '    engines={("medspace:train", "glm"): _glm},',
-        '    engines={("medspace:train", "glm"): _glm, ("medspace:train", "mean"): _mean},',
+        '    engines={("medspace:train", "glm"): _glm,',
+        '    engines={("medspace:train", "mean"): _mean, ("medspace:train", "glm"): _glm,',
     ),
-    ("    algorithms=(_glm_algorithm,),", "    algorithms=(_glm_algorithm, _mean_algorithm),"),
+    ("    algorithms=(_glm_algorithm,", "    algorithms=(_mean_algorithm, _glm_algorithm,"),
     ("FEATURE = Feature(", MAKERS + "FEATURE = Feature("),
 )
 STAGE = """

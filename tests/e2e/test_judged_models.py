@@ -83,7 +83,7 @@ def test_a_model_that_fails_a_demand_stays_and_the_reason_is_told(stage, agreeme
         stage.space("user").train(task, agreements, wait=240)
     told = json.dumps(refused.value.problem)
     assert "calibration error" in told
-    assert "Count chances in 10 bins or more" in told
+    assert "Count predicted probabilities in 10 bins or more" in told
 
 
 def test_the_card_is_signed_says_the_same_in_both_languages_and_prints(stage, run, tmp_path):
