@@ -62,6 +62,7 @@ def options(
 # The verbs that work on files and ask no connector, and the option, by its parameter, with which one asks after all.
 ASKS_NOBODY: Mapping[str, str] = {
     **dict.fromkeys(("audit lineage", "audit verify", "audit verify-entry", "policy check", "policy evaluate"), ""),
+    **dict.fromkeys(("adapt", "check-model", "predict"), ""),
     **dict.fromkeys(("backup", "demo", "draft", "init", "pilot retina", "restore", "service", "up"), ""),
     "doctor": "member",
 }

@@ -56,6 +56,6 @@ PAGES = PortalPages(
     templates=Path(__file__).with_name("templates"),
     pages=(PortalPage("/duties", duties, READERS),),
     actions=(PortalAction("/duties/settle", settle, (Scope.USE, Scope.TERMS), confirmed=True),),
-    menu=(MenuEntry("/duties", msgid("Duties"), "y", "contracts", READERS, msgid("What is owed after a use.")),),
+    menu=(MenuEntry("/duties", msgid("Duties"), "w", "contracts", READERS, msgid("What is owed after a use.")),),
     notices=notices,
 )

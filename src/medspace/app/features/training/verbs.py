@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,6 @@ from medspace.app.doors.cli.who import names_of
 from medspace.app.features.training import client
 from medspace.app.features.training.attending import MISSING, share, told
 from medspace.app.features.training.progress import rounds
-from medspace.app.features.training.sdk import TrainingClient
 from medspace.app.features.training.using.verbs import write_file
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import check_sayable, json_of
@@ -24,6 +23,9 @@ from medspace.core.errors import InvalidInputError, RefusedError
 from medspace.core.misfits import MisfitError
 from medspace.core.text import Text, counted, msgid, plain
 from medspace.core.toml import read_table
+
+if TYPE_CHECKING:  # it brings an HTTP client, which `--help` does without
+    from medspace.app.features.training.sdk import TrainingClient
 
 LARGEST_TASK = 1 << 20
 
@@ -293,7 +295,7 @@ def model(
         screen.show(found, lambda: _model(screen, found))
 
 
-def _write_files(space: TrainingClient, screen: Screen, model: str, card: Path | None, out: Path | None) -> None:
+def _write_files(space: "TrainingClient", screen: Screen, model: str, card: Path | None, out: Path | None) -> None:
     """Its card, the model itself, or both."""
     written = {}
     if card is not None:
