@@ -10,7 +10,7 @@ from medspace.learning.net.images import ImageInput
 from medspace.privacy.masking.masks import masked
 from medspace.runs.masked.contributing import RING
 
-torch = pytest.importorskip("torch", reason="the extra imaging is not installed")
+torch = pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
 SIDE = 8
 NETWORK = conv_net(ImageInput(SIDE, SIDE, 1, (16,)), (), "relu", BINARY)
 RATE, STEPS, TRIES = 0.5, 400, 3

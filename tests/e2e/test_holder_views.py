@@ -187,7 +187,7 @@ def test_records_come_in_pages_and_there_are_no_other_kinds(stage):
 
 SHOWN = {
     "offers": "described description dictionary digest figures formats id keywords label offers published title",
-    "labels": "by configured id label",
+    "labels": "by configured id label source",
     "negotiations": (
         "address agreement alone approved_by asked asked_by counterparty created failure id "
         "initiator moved_by offer peer_pid role state trouble updated"
@@ -203,7 +203,7 @@ SHOWN = {
         "refused_by repeats round rowless step time user version"
     ),
     "runs": (
-        "asked asked_by cancelled_by coordinator created ended failure faults handed id kind "
+        "asked asked_by cancelled_by carried coordinator created ended failure faults handed id kind "
         "leaving manifest model patience protection remarks round seats settled started state task "
         "task_digest user without_missing"
     ),

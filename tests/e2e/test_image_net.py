@@ -10,7 +10,7 @@ from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
 
-pytest.importorskip("torch", reason="the extra imaging is not installed")
+pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
 SIDE, ROWS = 12, 160
 DICTIONARY = """
 title = "Invented photographs of the eye"

@@ -12,7 +12,7 @@ from medspace.core.errors import MedspaceError
 from medspace.learning.net import convolution
 from tests.shared_data import DATA
 
-pytest.importorskip("torch", reason="the extra imaging is not installed")
+pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")

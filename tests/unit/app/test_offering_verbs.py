@@ -15,8 +15,8 @@ from medspace.adapters.duckdb.settings import OptionError
 from medspace.app.features.setup.folders import ConfiguredError
 from medspace.app.main import main
 from medspace.app.node.config import read_config
-from medspace.app.node.offering.origins import PasswordShownError, name_of, origin, title_of
-from medspace.app.node.offering.wishes import FewPersonsError, WishError, Wishes, check
+from medspace.app.node.offering.origins import OriginInvalidError, PasswordShownError, name_of, origin, title_of
+from medspace.app.node.offering.wishes import FewPersonsError, WishError
 from medspace.app.verbs import app
 from medspace.core.errors import InvalidInputError
 from tests.ports import claim
@@ -257,8 +257,8 @@ def test_a_password_in_an_address_is_refused(address):
 
 
 def test_a_path_that_no_file_has_is_refused():
-    with pytest.raises(WishError, match="--offer"):
-        check(Wishes("Clinic", 8080, offer=origin("/srv/rows\0.csv")))
+    with pytest.raises(OriginInvalidError, match="NUL"):
+        origin("/srv/rows\0.csv")
 
 
 def test_an_address_is_called_by_its_table(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def trying(*offers):
         return {"@id": name, "hasPolicy": list(offers)}
 
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    node = SimpleNamespace(did=ME, clock=clock, region=lambda _did: "DE", kinds=frozenset())
+    node = SimpleNamespace(did=ME, clock=clock, region=lambda _did: "DE", roles=lambda _did: (), kinds=frozenset())
     return Trying(SimpleNamespace(node=node, finder=SimpleNamespace(dataset=dataset)))
 
 

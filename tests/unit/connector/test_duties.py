@@ -13,8 +13,11 @@ from medspace.connector.duties.model import AWAIT, DUTIES, FULFIL, PROVE, OwedSt
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Role, TransferState
 from medspace.connector.ports import TransferEvent
 from medspace.connector.steady import advance, steady
+from medspace.connector.usage.model import QUESTIONS
+from medspace.core.canonical import digest
 from medspace.core.clock import stamp
 from medspace.ledger import kinds
+from medspace.ledger.model import Entry
 from tests.unit.connector.uses import HOLDER, KIND, NOW, USER, House, call, transfer_of
 
 kinds.learn(KINDS)
@@ -133,6 +136,44 @@ async def test_the_latest_time_never_goes_back_but_by_the_owner():
     assert await house.database.write(lambda tx: service.reset(tx, HOLDER, NOW, "")) == NOW + DAY
     assert await house.database.read(lambda tx: steady(tx, NOW)) == NOW
     assert [entry.kind for entry in await house.log()] == ["duty.clock"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"actor": HOLDER}, "does not say"),
+        ({"clause": "/obligation/7"}, "another duty"),
+        ({"time": stamp(NOW - DAY)}, "older than"),
+        ({"objects": [digest("model")], "sites": ["did:web:other"]}, "as a source"),
+    ],
+)
+async def test_an_entry_that_proves_nothing_is_told_with_the_reason(said, why):
+    _, (duty,) = await house_with(attribute_within=1)
+    facts = rules.facts_of(duty) | {"objects": [], "sites": [HOLDER]}
+    assert rules.flaw_of(duty, Entry(rules.FULFILLED, stamp(NOW), USER, facts), HOLDER) is None
+    facts |= {name: value for name, value in said.items() if name not in ("actor", "time")}
+    time, actor = said.get("time", stamp(NOW)), said.get("actor", USER)
+    flaw = rules.flaw_of(duty, Entry(rules.FULFILLED, time, actor, facts), HOLDER)
+    assert why in str(flaw)
+
+
+async def test_a_use_with_a_question_that_nobody_can_read_goes_on_and_one_without_an_agreement_does_not():
+    house = House(more=[DutyCondition])
+    await house.agree()
+    token = await house.start()
+    await house.control.step(call(token))
+    started = replace(transfer_of("urn:job:1", AGREEMENT, KIND), state=TransferState.STARTED)
+    await house.database.write(lambda tx: tx.insert(TRANSFERS, started))
+
+    def unreadable(tx):
+        (asked,) = tx.find(QUESTIONS)
+        tx.replace(QUESTIONS, asked, replace(asked, sealed="AAAA"))
+
+    await house.database.write(unreadable)
+    assert await house.database.read(lambda tx: house.control.notebook.last_task(tx, "urn:job:1")) is None
+    assert await house.database.write(house.control.cut) == []
+    await house.database.write(lambda tx: tx.delete(AGREEMENTS, tx.get(AGREEMENTS, AGREEMENT)))
+    assert [use for use, _ in await house.database.write(house.control.cut)] == ["urn:job:1"]
 
 
 async def test_a_use_of_nobody_is_cut_and_one_of_a_member_is_not():

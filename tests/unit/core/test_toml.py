@@ -89,7 +89,7 @@ GOOD = 'name = "a"\n'
         ("name = 1\nname = 2", "line 2: this name is already in use above"),
         ("name = 1\n[name]", "line 2: this name is already in use above"),
         ("= 1", "line 1: this is neither a setting nor the name of a section"),
-        ('name = "\x01"', "line 1: a line break or another character"),
+        ('name = "\x01"', "line 1: there is a line break or another character"),
         ("name = " + "[" * 20_000, "it is nested too deeply"),
         ("name = " + "9" * 5_000, "a number in it is too long"),
     ],

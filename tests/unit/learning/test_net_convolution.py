@@ -15,7 +15,7 @@ from tests.unit.learning.nets import image_task
 
 ORDINAL = OutputHead("ordinal", 3)
 EVERYTHING = Augmentation(flip=True, turn=90.0, zoom=0.1)
-pytest.importorskip("torch", reason="the extra imaging is not installed")
+pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
 
 
 def net(**changes):

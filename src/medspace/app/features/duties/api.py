@@ -37,7 +37,7 @@ def routes(kept: Duties) -> APIRouter:
     async def clock() -> Response:
         return json_response(await kept.clock())
 
-    @routes.post("/duties/clock")
+    @routes.post("/duties/clock", **needs())  # of the owner alone
     async def reset_clock(by: Acting) -> Response:
         return json_response(await kept.reset_clock(by=by.id))
 
