@@ -14,8 +14,8 @@ from medspace.connector.model import AGREEMENTS, TRANSFERS, Role, TransferState
 from medspace.connector.ports import TransferEvent
 from medspace.connector.steady import advance, steady
 from medspace.connector.usage.model import QUESTIONS
-from medspace.core.canonical import digest
 from medspace.core.clock import stamp
+from medspace.core.hashing import digest
 from medspace.ledger import kinds
 from medspace.ledger.model import Entry
 from tests.unit.connector.uses import HOLDER, KIND, NOW, USER, House, call, transfer_of

@@ -11,7 +11,7 @@ from medspace.connector.usage.errors import NotHeldError, OutputUnchangeableErro
 from medspace.connector.usage.model import JOBS, QUESTIONS, QuestionOutcome
 from medspace.core.usage import Output, release_digest
 from tests.unit.connector.test_usage_two_reviewers import LI, TWO, WANG, approved, told
-from tests.unit.connector.uses import LABEL, Engine, admitted_house, call, transfer_of
+from tests.unit.connector.uses import KIND, LABEL, Engine, admitted_house, call, transfer_of
 
 SPREAD = "count.spread"
 
@@ -126,8 +126,9 @@ async def test_two_who_change_at_once_change_once():
 
 async def test_after_a_restart_it_is_changed_all_the_same_and_without_its_engine_it_is_not():
     house, _, step = await held()
-    house.build(engines={})
-    assert (await house.control.checking.step(step)).optional == ()
+    for engines in ({(KIND, "another task"): Sparing}, {}):
+        house.build(engines=engines)
+        assert (await house.control.checking.step(step)).optional == ()
     with pytest.raises(OutputUnchangeableError):
         await house.control.checking.change(step, [SPREAD], by=LI)
     house.build()

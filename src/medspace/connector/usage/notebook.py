@@ -202,8 +202,8 @@ class Notebook:
     def hold_instead(self, tx: Transaction, admission: str, output: Output) -> None:
         """Store another output in place of one that awaits review."""
         kept = tx.get(KEPT, admission)
-        if kept is not None:
-            tx.replace(KEPT, kept, replace(kept, sealed=self._seal(_OUTPUT, admission, output)))
+        assert kept is not None  # noqa: S101 - it awaits review
+        tx.replace(KEPT, kept, replace(kept, sealed=self._seal(_OUTPUT, admission, output)))
 
     def _drop(self, tx: Transaction, admission: str) -> None:
         kept = tx.get(KEPT, admission)
