@@ -75,6 +75,7 @@ migration: .venv/dev ## draft the next database migration (NAME=what_it_changes;
 .venv/imaging: .venv/dev
 	@echo "Installing what training on images needs into .venv (PyTorch)"
 	$(call install,imaging)
+	@$(BIN)/python -c "import torch" || { echo "PyTorch does not start: it is a build for a graphics card. Install the other: $(BIN)/python -m pip install torch==2.13.0+cpu"; exit 1; }
 	@touch $@
 
 clean: ## remove the virtual environment and what the tools left

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medspace.adapters.duckdb import dialect, drafting, heading, load
+from medspace.adapters.duckdb import dialect, drafting, heading
 from medspace.adapters.duckdb.drafting import DraftOptions, draft
 from medspace.adapters.duckdb.errors import TableUnreadableError
 from medspace.adapters.duckdb.publishing import published
+from medspace.adapters.duckdb.source import load
 from medspace.app.compose.doctor import examine
 from medspace.app.features.setup.service import FewPersonsError, PersonUnknownError, Wishes, set_up
 from medspace.app.node.config import read_config

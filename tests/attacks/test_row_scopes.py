@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from medspace.adapters.duckdb import TableSource, load
 from medspace.adapters.duckdb import source as table_source
 from medspace.adapters.duckdb.errors import ScopeRefusedError
-from medspace.adapters.images import load as load_images
+from medspace.adapters.duckdb.source import TableSource, load
+from medspace.adapters.images.source import load as load_images
 from medspace.connector.usage.rows import opened
 from medspace.core.dictionary import parse
 from medspace.core.usage import RowScope

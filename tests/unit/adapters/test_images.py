@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError
-from medspace.adapters.duckdb.errors import RowsRefusedError, ScopeRefusedError
-from medspace.adapters.images import ImageRefusedError, load
+from medspace.adapters.duckdb.errors import (
+    RowsRefusedError,
+    ScopeRefusedError,
+    TableRefusedError,
+    TableUnreadableError,
+)
 from medspace.adapters.images import arrays as archives
 from medspace.adapters.images import source as source_module
 from medspace.adapters.images.decoding import decode
-from medspace.adapters.images.errors import ImageFormatError
+from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
+from medspace.adapters.images.source import load
 from medspace.core.dictionary import parse
 from medspace.core.material import Form
 from medspace.core.usage import RowScope

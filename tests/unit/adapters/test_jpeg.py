@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.adapters.extras import MissingExtraError
-from medspace.adapters.images import ImageRefusedError, load
 from medspace.adapters.images.decoding import decode
-from medspace.adapters.images.errors import ImageFormatError
+from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
 from medspace.adapters.images.jpeg import MOST_SCANS, SCAN
+from medspace.adapters.images.source import load
 from medspace.core.dictionary import parse
 from tests.admissions import admission
 from tests.images import brightness

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from medspace import sdk
-from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
+from medspace.adapters.duckdb.errors import TableRefusedError, TableUnreadableError
 from medspace.adapters.duckdb.settings import DraftOptions
-from medspace.adapters.postgresql import ServerAwayError
-from medspace.adapters.postgresql import load as load_postgresql
+from medspace.adapters.duckdb.source import load
 from medspace.adapters.postgresql import table as reading
-from medspace.adapters.postgresql.errors import TableAddressError
+from medspace.adapters.postgresql.errors import ServerAwayError, TableAddressError
+from medspace.adapters.postgresql.table import load as load_postgresql
 from medspace.app.features.setup.service import set_up
 from medspace.app.node.config import read_config
 from medspace.app.node.holdings import open_holdings

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medspace.adapters.duckdb import TableSource, load
 from medspace.adapters.duckdb.cells import opened
+from medspace.adapters.duckdb.source import TableSource, load
 from medspace.core.dictionary import parse
 from tests.admissions import admission
 

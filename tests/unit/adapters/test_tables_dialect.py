@@ -7,13 +7,13 @@ import zipfile
 import duckdb
 import pytest
 
-from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
 from medspace.adapters.duckdb.dialect import ENCODINGS, Dialect, sniff
 from medspace.adapters.duckdb.drafting import DraftOptions, draft
-from medspace.adapters.duckdb.errors import TableFormError
+from medspace.adapters.duckdb.errors import TableFormError, TableRefusedError, TableUnreadableError
 from medspace.adapters.duckdb.heading import check_heading
 from medspace.adapters.duckdb.nature import nature_of
 from medspace.adapters.duckdb.settings import OptionError
+from medspace.adapters.duckdb.source import load
 from medspace.app.node.config import Encoding
 from medspace.core.dictionary import parse
 

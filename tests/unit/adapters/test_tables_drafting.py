@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
 from medspace.adapters.duckdb.drafting import DraftOptions, OpenedTable, candidates, draft
-from medspace.adapters.duckdb.errors import TableFormError
+from medspace.adapters.duckdb.errors import TableFormError, TableRefusedError, TableUnreadableError
 from medspace.adapters.duckdb.heading import MOST_COLUMNS
+from medspace.adapters.duckdb.source import load
 from medspace.core.dictionary import SENTENCES, ColumnType, Reason, parse
 from medspace.privacy.publication import LEAST
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from medspace.adapters import extras
-from medspace.adapters.duckdb import TableSource, TableUnreadableError, load
-from medspace.adapters.duckdb.errors import RowsRefusedError
+from medspace.adapters.duckdb.errors import RowsRefusedError, TableUnreadableError
+from medspace.adapters.duckdb.source import TableSource, load
 from medspace.core.columns import ColumnUnknownError
 from medspace.core.dictionary import parse
 from medspace.core.hashing import digest

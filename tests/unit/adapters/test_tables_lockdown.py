@@ -3,9 +3,10 @@
 import duckdb
 import pytest
 
-from medspace.adapters.duckdb import TableUnreadableError, load
 from medspace.adapters.duckdb.cells import opened
+from medspace.adapters.duckdb.errors import TableUnreadableError
 from medspace.adapters.duckdb.reading import connect
+from medspace.adapters.duckdb.source import load
 from medspace.core.dictionary import parse
 
 DICTIONARY = parse('title="t"\n[columns.a]\ntype="code"')

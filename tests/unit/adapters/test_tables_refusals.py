@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from medspace.adapters.duckdb import TableRefusedError, TableUnreadableError, load
+from medspace.adapters.duckdb.errors import TableRefusedError, TableUnreadableError
+from medspace.adapters.duckdb.source import load
 from medspace.core.dictionary import parse
 
 DICTIONARY = parse("""

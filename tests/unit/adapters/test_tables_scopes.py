@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.adapters.duckdb import TableSource, load
 from medspace.adapters.duckdb.errors import ScopeRefusedError
+from medspace.adapters.duckdb.source import TableSource, load
 from medspace.core.dictionary import parse
 from medspace.core.usage import RowScope
 from tests.admissions import admission

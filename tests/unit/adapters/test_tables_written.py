@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medspace.adapters.duckdb import TableRefusedError, load
+from medspace.adapters.duckdb.errors import TableRefusedError
 from medspace.adapters.duckdb.reading import connect
 from medspace.adapters.duckdb.settings import applied
+from medspace.adapters.duckdb.source import load
 from medspace.adapters.duckdb.writing import canonical_sql
 from medspace.core.dictionary import Column, ColumnType, parse
 from medspace.core.writing import NUMBERS, PADDED, canonical

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from medspace.adapters.duckdb import load
+from medspace.adapters.duckdb.source import load
 from medspace.adapters.extras import MissingExtraError
 from medspace.app.demo import data
 from medspace.app.demo.data import HOSPITALS, DemoDataError, records, split, write_hospital

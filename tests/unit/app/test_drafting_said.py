@@ -7,11 +7,11 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from medspace.adapters.duckdb import load
 from medspace.adapters.duckdb.drafting import DraftOptions, draft
 from medspace.adapters.duckdb.errors import TableColumnError, TableFormError, TableMalformedError
 from medspace.adapters.duckdb.publishing import published
 from medspace.adapters.duckdb.settings import OptionError, SettingError
+from medspace.adapters.duckdb.source import load
 from medspace.app.node.offering import drafting as service
 from medspace.app.node.offering.errors import PersonDoubtfulError
 from medspace.app.verbs import app

@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from medspace.adapters.duckdb import load
 from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.duckdb.source import load
 from medspace.app.doors.cli.file_asking import answered
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.verbs import app

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medspace.adapters.duckdb import TableSource, load
+from medspace.adapters.duckdb.source import TableSource, load
 from medspace.connector.usage.versions import BUCKETS, WHO, compared, distances, packed, sums_of, unpacked, version_of
 from medspace.core.dictionary import parse
 from tests.admissions import admission

@@ -75,7 +75,7 @@ def _file(form: str) -> Open:
 
 def _postgresql(location: Location, dictionary: Dictionary) -> Checked:
     from medspace.adapters.keys import read_secret  # noqa: PLC0415 - as for files
-    from medspace.adapters.postgresql import load  # noqa: PLC0415 - duckdb and the driver come with it
+    from medspace.adapters.postgresql.table import load  # noqa: PLC0415 - duckdb and the driver come with it
 
     file = location.path(location.password) if location.password else None
     password = read_secret(file).decode("utf-8", "replace").strip("\r\n") if file else ""
@@ -83,7 +83,7 @@ def _postgresql(location: Location, dictionary: Dictionary) -> Checked:
 
 
 def _images(location: Location, dictionary: Dictionary) -> Checked:
-    from medspace.adapters.images import load  # noqa: PLC0415 - as for files
+    from medspace.adapters.images.source import load  # noqa: PLC0415 - as for files
 
     return load(location.asset, location.path(location.address), dictionary)
 
