@@ -2,6 +2,8 @@
 
 import pytest
 
+from medspace.policy import templates
+from medspace.policy.errors import InvalidTermsError
 from medspace.policy.gates import judged
 from medspace.policy.standing import lasting, level, seconds
 
@@ -34,3 +36,8 @@ def test_the_highest_level_that_the_authority_signed_counts():
 
 def test_a_group_without_a_column_is_none():
     assert judged({"judge": {"groups": [{"bands": [1, 2]}, "sex", {"column": "age"}]}}) == ("sex", "age")
+
+
+def test_a_level_that_nobody_signs_is_refused():
+    with pytest.raises(InvalidTermsError, match="gold"):
+        templates.build("train-only", security_level="gold")
