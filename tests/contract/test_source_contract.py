@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from medspace.adapters import images as image_adapter
-from medspace.adapters import postgresql as postgresql_adapter
 from medspace.adapters.duckdb.publishing import CheckedTable
 from medspace.adapters.duckdb.source import load
+from medspace.adapters.images import source as image_adapter
+from medspace.adapters.postgresql import table as postgresql_adapter
 from medspace.connector.usage.rows import opened
 from medspace.connector.usage.versions import sums_of
 from medspace.core.columns import ColumnUnknownError
