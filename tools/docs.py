@@ -19,7 +19,7 @@ from typer.main import get_command
 import medspace
 from medspace.app.node.config import Asset, Config, CsvForm, Offer, PrivacyBudget
 from medspace.app.node.language import CHINESE, speaker
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
 from medspace.connector.transfer.rules import TABLE as TRANSFER
 from medspace.connector.usage import states as steps
@@ -88,7 +88,7 @@ def commands() -> str:
     text = (
         "# Commands\n\nExit codes: 0 done, 2 usage, 3 refused by policy, 4 waiting, 5 a proof failed, 1 the rest.\n"
     )
-    for name, command in _leaves("medspace", get_command(app)):
+    for name, command in _leaves("medspace", get_command(tree())):
         rows = "".join(_parameter(parameter) for parameter in command.params if parameter.name != "help")
         table = f"\n| | |\n|---|---|\n{rows}" if rows else ""
         text += f"\n## {name}\n\n{_plain(command.help)}\n{table}"

@@ -24,7 +24,7 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 from medspace.app.doors.cli.help import spoken, with_all_below
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 
 SOURCES = Path("src/medspace")
 LOCALES = SOURCES / "app" / "locale"
@@ -57,7 +57,7 @@ def sentences_of_help() -> set[str]:
         heard.add(sentence)
         return sentence
 
-    for command in with_all_below(typer.main.get_command(app)):
+    for command in with_all_below(typer.main.get_command(tree())):
         context = typer.Context(command)
         spoken(command, context, listen).get_usage(context)
         for one in spoken(command, context, listen).get_params(context):

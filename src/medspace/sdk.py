@@ -1,5 +1,7 @@
 """The verbs of medspace for Python programs; see `medspace.app.compose.sdk`."""
 
+from importlib.util import find_spec
+
 from medspace.app.compose.sdk import Space, connect
 from medspace.app.doors.sdk import (
     ConnectorFailedError,
@@ -8,9 +10,11 @@ from medspace.app.doors.sdk import (
     SpaceError,
     TokenUnreadableError,
 )
-from medspace.app.features.training.using.sdk import adapt, check_model, predict
 from medspace.app.node.offering.sdk import draft
 from medspace.core.errors import MedspaceError, WaitingError
+
+if find_spec("medspace.app.features.training"):  # verbs that need no connector go with their feature
+    from medspace.app.features.training.using.sdk import adapt, check_model, predict
 
 __all__ = [
     "ConnectorFailedError",

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bench import silenced
 from bench.silenced import COMPANY, HOSPITAL, SIGNERS, WAYS, honest
 from medspace.app.features.audit import auditing
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.core.clock import stamp
 from medspace.ledger import accounts, audit, bundle, crosscheck, membership, runs, uses
 from medspace.ledger.report import AuditOutcome
@@ -159,7 +159,7 @@ def test_the_verb_says_so_in_words_and_by_its_exit_code(way, tmp_path, monkeypat
     arguments = ["audit", "verify", *map(str, files), "--authority-key", KEY]
     outcome = VERIFIED if way == "honest" else EXPECTED[way][0]
     code = {VERIFIED: 0, FAILED: 5, UNVERIFIABLE: 4, OPEN: 4}[outcome]
-    people, script = (CliRunner().invoke(app, [*arguments, *more]) for more in ([], ["--json"]))
+    people, script = (CliRunner().invoke(tree(), [*arguments, *more]) for more in ([], ["--json"]))
     assert (people.exit_code, script.exit_code) == (code, code)
     report = json.loads(script.stdout)
     assert report["outcome"] == outcome.value
@@ -260,12 +260,12 @@ def test_a_holder_shows_what_it_was_asked(change, code, tmp_path, monkeypatch):
     files, now = written(story, tmp_path)
     monkeypatch.setattr(auditing, "_now", lambda: now)
     arguments = ["audit", "verify", *map(str, files), "--authority-key", KEY]
-    said = CliRunner().invoke(app, [*arguments, "--questions", str(shown(story, tmp_path, **change)), "--json"])
+    said = CliRunner().invoke(tree(), [*arguments, "--questions", str(shown(story, tmp_path, **change)), "--json"])
     report = json.loads(said.stdout)
     assert [finding["code"] for finding in report["findings"]] == ([code] if code else [])
     assert said.exit_code == (5 if code else 0)
     assert report["questions"] == [{"log": HOSPITAL, "admitted": 3, "shown": 1, "not_shown": 2}]
-    people = CliRunner().invoke(app, arguments)
+    people = CliRunner().invoke(tree(), arguments)
     assert people.exit_code == 0
     assert f"Questions of {HOSPITAL}: 3 admitted, 0 shown, 3 not shown." in " ".join(people.stdout.split())
 
@@ -277,4 +277,4 @@ def test_questions_that_cannot_be_read_are_said(content, code, tmp_path):
     if content is not None:
         file.write_text(content)
     arguments = ["audit", "verify", str(files[0]), "--authority-key", KEY, "--questions", str(file)]
-    assert CliRunner().invoke(app, arguments).exception.code == code
+    assert CliRunner().invoke(tree(), arguments).exception.code == code

@@ -6,7 +6,7 @@ import pytest
 
 from medspace.adapters.memory import MemoryDatabase, SeededRandomness
 from medspace.app.doors.management.actors import AGAIN
-from medspace.app.features.tokens.service import Doorkeeper
+from medspace.app.doors.management.doorkeeper import Doorkeeper
 from medspace.app.node.attempts import Attempts
 from medspace.app.node.feeds import BEAT
 from medspace.core.actors import Actor, ActorKind, Scope

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from medspace.adapters.keys import create_key
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.trust.jws import encode
 from tests.e2e.terminal import ROOT, Background, Typist, blocks, free_range, run, running
 
@@ -22,7 +22,7 @@ DENIED, WAITING, UNPROVEN, USAGE, INTERRUPTED = 3, 4, 5, 2, 130
 
 
 def verbs(command=None, name=()):
-    command = command or get_command(app)
+    command = command or get_command(tree())
     inner = getattr(command, "commands", None)
     return [name] if inner is None else [verb for word in inner for verb in verbs(inner[word], (*name, word))]
 

@@ -1,7 +1,7 @@
 """The tree of verbs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,20 +20,44 @@ from medspace.app.node.language import speaker
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
-app = typer.Typer(
-    name="medspace",
-    help="A trusted data space for medicine: data stay where they are; models, queries and proofs move.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings=CONTEXT,
-)
-app.command("demo")(demo.demo)
-app.add_typer(pilot, name="pilot")
-app.command("up")(running.up)
-app.command("doctor")(running.doctor)
-for feature in FEATURES:
-    if feature.verbs is not None:
-        feature.verbs(app)
+OWN = ("up", "doctor")  # verbs of the node that start without those of the features
+
+
+@cache
+def tree() -> typer.Typer:
+    """All verbs."""
+    app = _bare()
+    app.command("demo")(demo.demo)
+    app.add_typer(pilot, name="pilot")
+    _grow(app)
+    for feature in FEATURES:
+        if feature.verbs is not None:
+            feature.verbs(app)
+    return app
+
+
+def own_tree() -> typer.Typer:
+    """The verbs of the node alone: a connector that starts imports no verb of a feature."""
+    app = _bare()
+    _grow(app)
+    return app
+
+
+def _bare() -> typer.Typer:
+    app = typer.Typer(
+        name="medspace",
+        help="A trusted data space for medicine: data stay where they are; models, queries and proofs move.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings=CONTEXT,
+    )
+    app.callback()(options)
+    return app
+
+
+def _grow(app: typer.Typer) -> None:
+    app.command("up")(running.up)
+    app.command("doctor")(running.doctor)
 
 
 def _version(wanted: bool) -> None:
@@ -42,7 +66,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     token_file: Annotated[
@@ -98,9 +121,16 @@ def language_first(arguments: Sequence[str]) -> list[str]:
     return [*said, *others, *words]
 
 
+def _verb(words: Sequence[str]) -> str:
+    """The first word, after `--lang`, that is no option; nothing where another option comes before it."""
+    rest = words[2:] if words[:1] == ["--lang"] else words
+    return rest[0] if rest else ""
+
+
 def root(arguments: list[str]) -> int:
     """Run the verb that the arguments name; its exit code."""
-    command = typer.main.get_command(app)
+    words = language_first(arguments)
+    command = typer.main.get_command(own_tree() if _verb(words) in OWN else tree())
     _refuse_tokens(command)
     speak_help(command, speaker(Screen.of(arguments).language))
-    return int(command(args=language_first(arguments), prog_name="medspace", standalone_mode=False) or 0)
+    return int(command(args=words, prog_name="medspace", standalone_mode=False) or 0)

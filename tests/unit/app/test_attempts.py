@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
-from medspace.app.features.tokens.service import Doorkeeper
+from medspace.app.doors.management.doorkeeper import Doorkeeper
 from medspace.app.node.attempts import (
     MOST_ADDRESSES,
     MOST_PROVEN,

@@ -13,7 +13,7 @@ from typer.main import get_command
 from medspace.app.doors.cli.help import speak_help, with_all_below
 from medspace.app.doors.cli.parsing import objection
 from medspace.app.main import main
-from medspace.app.verbs import app, language_first
+from medspace.app.verbs import language_first, tree
 from tests.ports import claim
 from tools.messages import sentences_of_help
 
@@ -39,7 +39,7 @@ def said(capsys, monkeypatch):
 
 
 def paths(command=None, name=()):
-    command = command or get_command(app)
+    command = command or get_command(tree())
     yield name
     for word, inner in getattr(command, "commands", {}).items():
         yield from paths(inner, (*name, word))

@@ -14,7 +14,7 @@ from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.setup.service import Wishes, set_up
 from medspace.app.features.terms.trying import Trying
 from medspace.app.node.config import read_config
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.core.errors import MedspaceError
 from medspace.core.signing import Ed25519Signer
 from medspace.services.membership.errors import RegionUnknownError
@@ -211,7 +211,7 @@ def test_a_program_on_the_port_is_told_as_no_connector(tmp_path):
 def test_a_folder_stands_for_the_configuration_in_it(tmp_path):
     set_up(tmp_path / "h", Wishes("H", claim(2)[0]))
     for words in ([tmp_path / "h"], [tmp_path / "h" / "medspace.toml"], ["--config", tmp_path / "h"]):
-        done = CliRunner().invoke(app, ["doctor", *map(str, words), "--json"])
+        done = CliRunner().invoke(tree(), ["doctor", *map(str, words), "--json"])
         assert done.exit_code == 0
         assert json.loads(done.output)["checks"][0]["name"] == "configuration"
 
@@ -224,7 +224,7 @@ def test_up_takes_a_folder_as_well(tmp_path, monkeypatch, words):
     )
     set_up(tmp_path / "H", Wishes("H", claim(2)[0]))
     monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(app, ["up", *words]).exit_code == 0
+    assert CliRunner().invoke(tree(), ["up", *words]).exit_code == 0
     assert started == ["H"]
 
 

@@ -14,13 +14,13 @@ from medspace.adapters.duckdb.settings import OptionError, SettingError
 from medspace.adapters.duckdb.source import load
 from medspace.app.node.offering import drafting as service
 from medspace.app.node.offering.errors import PersonDoubtfulError
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.core.dictionary import ColumnType, parse
 from medspace.privacy.publication import LEAST, numbers_persons
 
 
 def typed(*words):
-    done = CliRunner().invoke(app, ["draft", *map(str, words), "--lang", "en"], standalone_mode=False)
+    done = CliRunner().invoke(tree(), ["draft", *map(str, words), "--lang", "en"], standalone_mode=False)
     if done.exception is not None:
         raise done.exception
     return done.output
@@ -249,7 +249,7 @@ def test_the_next_command_leaves_out_the_rows_that_the_look_left_out(visits, tmp
     words = shlex.split(command.removeprefix("Next: medspace "))
     assert words[words.index("--leave-out-rows") + 1] == "empty"
     words[words.index("FOLDER")] = str(tmp_path / "h")
-    done = CliRunner().invoke(app, [*words, "--port", "18100"], standalone_mode=False)
+    done = CliRunner().invoke(tree(), [*words, "--port", "18100"], standalone_mode=False)
     assert done.exception is None
 
 
@@ -259,10 +259,10 @@ def test_the_next_command_leaves_out_the_rows_that_the_look_left_out(visits, tmp
 )
 def test_languages_have_more_than_one_name(visits, said, language):
     words = ["draft", str(visits), "--person", "patient_id", "--lang", said]
-    text = CliRunner().invoke(app, words, standalone_mode=False).output
+    text = CliRunner().invoke(tree(), words, standalone_mode=False).output
     assert ("rows of" in text) is (language == "en")
 
 
 def test_a_language_that_is_not_here_is_refused_with_those_that_are(visits):
-    done = CliRunner().invoke(app, ["draft", str(visits), "--lang", "xx"], standalone_mode=False)
+    done = CliRunner().invoke(tree(), ["draft", str(visits), "--lang", "xx"], standalone_mode=False)
     assert "--lang zh" in str(done.exception)

@@ -14,7 +14,7 @@ from medspace.adapters.duckdb.drafting import DraftOptions
 from medspace.adapters.duckdb.source import load
 from medspace.app.doors.cli.file_asking import answered
 from medspace.app.doors.cli.screen import Screen
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.core.dictionary import parse
 from medspace.core.errors import MedspaceError
 
@@ -117,7 +117,7 @@ def test_what_is_zero_throughout_is_asked_and_a_unit_in_the_name_is_proposed(tmp
 
 
 def typed(*words):
-    return CliRunner().invoke(app, ["draft", *map(str, words)], standalone_mode=False)
+    return CliRunner().invoke(tree(), ["draft", *map(str, words)], standalone_mode=False)
 
 
 def test_the_verb_prints_saves_and_lists(file, tmp_path):
@@ -146,7 +146,7 @@ def test_the_command_that_is_printed_works_as_it_is(tmp_path, monkeypatch):
     command = next(line for line in done.output.splitlines() if line.startswith("Next: "))
     words = shlex.split(command.removeprefix("Next: "))
     assert words[0] == "medspace"
-    made = CliRunner().invoke(app, [*words[1:], "--json"], standalone_mode=False)
+    made = CliRunner().invoke(tree(), [*words[1:], "--json"], standalone_mode=False)
     assert made.exception is None
     told = json.loads(made.output)
     assert (told["rows"], told["persons"]) == (80, 40)

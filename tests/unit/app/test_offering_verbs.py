@@ -17,7 +17,7 @@ from medspace.app.main import main
 from medspace.app.node.config import read_config
 from medspace.app.node.offering.origins import OriginInvalidError, PasswordShownError, name_of, origin, title_of
 from medspace.app.node.offering.wishes import FewPersonsError, WishError
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.core.errors import InvalidInputError
 from tests.ports import claim
 
@@ -25,7 +25,7 @@ WORDS = ("Männer", "Frauen")
 
 
 def typed(*words):
-    done = CliRunner().invoke(app, [str(word) for word in words], standalone_mode=False)
+    done = CliRunner().invoke(tree(), [str(word) for word in words], standalone_mode=False)
     if done.exception is not None:
         raise done.exception
     return done.output

@@ -16,7 +16,7 @@ from medspace.app.features.setup.asking import OfferOptions, ask
 from medspace.app.features.setup.service import AuthorityUnknownError, WishError, Wishes, set_up
 from medspace.app.node.config import read_config
 from medspace.app.node.offering.wishes import COUNT, FewPersonsError
-from medspace.app.verbs import app
+from medspace.app.verbs import tree
 from medspace.trust.jws import encode
 from tests.ports import claim
 
@@ -112,7 +112,7 @@ def test_who_wants_to_be_asked_nothing_gets_the_safe_answers(person, tmp_path):
     wishes = ask(SCREEN, Wishes("klinik", 8100), OfferOptions("", None, None, None, ""), yes=True)
     assert somebody.asked == []
     assert wishes == Wishes("klinik", 8100)
-    done = CliRunner().invoke(app, ["init", str(tmp_path / "h"), "--yes", "--json"], standalone_mode=False)
+    done = CliRunner().invoke(tree(), ["init", str(tmp_path / "h"), "--yes", "--json"], standalone_mode=False)
     assert json.loads(done.output)["config"] == str(tmp_path / "h" / "medspace.toml")
     assert read_config(tmp_path / "h").participant.region == ""
 

@@ -34,7 +34,7 @@ def called(verb):
 
 
 def test_every_verb_that_asks_nobody_is_known():
-    found = {path for path, verb in paths(get_command(verbs.app)) if not asks(verb)}
+    found = {path for path, verb in paths(get_command(verbs.tree())) if not asks(verb)}
     assert found == {path for path, option in verbs.ASKS_NOBODY.items() if not option}
     assert "backup" in found
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from medspace.adapters.duckdb.dialect import EMPTY, TOTAL, Dialect, Scan, records
 from medspace.adapters.duckdb.errors import MOST_LISTED, TableRefusedError, TableUnreadableError
 from medspace.adapters.duckdb.sql import Connection, literal, names_file
@@ -132,6 +130,8 @@ def _fill(connection: Connection, path: Path, dialect: Dialect, names: Sequence[
 
 
 def _insert(connection: Connection, rows: Sequence[tuple[int, list[str]]]) -> None:
+    import numpy as np  # noqa: PLC0415 - a connector without tables does not need it
+
     chunk = {"row": np.array([row for row, _ in rows], dtype=np.int64)}
     columns = zip(*(cells for _, cells in rows), strict=True)
     chunk |= {f"h{index}": np.array(cells, dtype=object) for index, cells in enumerate(columns)}

@@ -12,8 +12,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
-
 from medspace.adapters.duckdb import faults
 from medspace.adapters.duckdb.deadline import deadline, within_deadline
 from medspace.adapters.duckdb.dialect import Dialect, Scan, assumed, heading_of, named, scan
@@ -302,6 +300,8 @@ def _text(value: float | str | bytes | None) -> str | None:
 
 
 def _insert(connection: Connection, columns: Sequence[Sequence[str | None]], done: int) -> None:
+    import numpy as np  # noqa: PLC0415 - a connector without tables does not need it
+
     chunk = {f"c{index}": np.array(cells, dtype=object) for index, cells in enumerate(columns)}
     connection.register("chunk", chunk)
     connection.execute(f"INSERT INTO raw SELECT {done} + row_number() OVER (), * FROM chunk")  # noqa: S608 - a number

@@ -18,10 +18,10 @@ from medspace.app.compose.doctor import examine_config
 from medspace.app.compose.status import Status
 from medspace.app.doors.counting import RequestCounter
 from medspace.app.doors.management.app import management_app
+from medspace.app.doors.management.doorkeeper import Doorkeeper
 from medspace.app.doors.management.events import events_router
 from medspace.app.doors.management.guarded import Guarded
 from medspace.app.doors.portal.door import PortalDoor
-from medspace.app.features.tokens.service import Doorkeeper
 from medspace.app.node.attempts import Attempts
 from medspace.app.node.feature import Feature
 from medspace.app.node.feeds import Feeds, Watched

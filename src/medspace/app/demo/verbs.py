@@ -9,7 +9,6 @@ import typer
 
 from medspace.app.doors.cli.options import JsonOption, LanguageOption
 from medspace.app.doors.cli.screen import Screen
-from medspace.app.features.training.progress import steps
 from medspace.app.node.language import spoken_language
 
 
@@ -37,5 +36,6 @@ def demo(
         run_invented(screen, folder=folder, port=port, stay=stay)  # a space to work with, so also without a terminal
         return
     from medspace.app.demo.story import run_demo  # noqa: PLC0415
+    from medspace.app.features.training.progress import steps  # noqa: PLC0415
 
     run_demo(screen, folder=folder, port=port, stay=stay and sys.stdout.isatty(), progress=steps)

@@ -1,10 +1,13 @@
 """Which kinds of task have models that are a pipeline."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from medspace.learning.using.errors import ModelUnpackableError
-from medspace.learning.using.pipeline import Pipeline
 from medspace.runs.model import Model
+
+if TYPE_CHECKING:
+    from medspace.learning.using.pipeline import Pipeline
 
 # Each has a function `pipeline`; a module is imported once a model of its kind is used.
 PREDICTING = {
@@ -19,7 +22,7 @@ def portable(model: Model) -> bool:
     return model.task.get("task") in PREDICTING and model.task.get("images") is None
 
 
-def pipeline_of(model: Model) -> Pipeline:
+def pipeline_of(model: Model) -> "Pipeline":
     """What a model computes.
 
     Raises:
@@ -32,6 +35,6 @@ def pipeline_of(model: Model) -> Pipeline:
     return made
 
 
-def packable(model: Model) -> Pipeline | None:
+def packable(model: Model) -> "Pipeline | None":
     """The same; None of a model of another kind."""
     return pipeline_of(model) if portable(model) else None

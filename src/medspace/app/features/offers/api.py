@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.duckdb.settings import DraftOptions
 from medspace.app.doors.bodies import json_response
 from medspace.app.doors.management.actors import Acting, needs
 from medspace.app.doors.management.routing import After, Body, Limit, Text, router, speak_to

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.duckdb.settings import DraftOptions
 from medspace.adapters.filenames import absolute
 from medspace.adapters.system import SystemClock
 from medspace.app.doors.cli.file_asking import answered, asks

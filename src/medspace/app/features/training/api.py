@@ -21,7 +21,6 @@ from medspace.app.doors.management.routing import (
     waiting,
 )
 from medspace.app.doors.views import Speak
-from medspace.app.features.training.card.printing import printed
 from medspace.app.features.training.choosing import Choosing
 from medspace.app.features.training.runs import LARGEST_RUNS, Runs
 from medspace.app.node.lists import PageRequest
@@ -150,6 +149,8 @@ def model_routes(service: Runs) -> APIRouter:
 
     @routes.get("/models/{model:path}/card.html", response_class=HTMLResponse, **needs(Scope.READ, Scope.USE))
     async def card_to_print(request: Request, model: str) -> Response:
+        from medspace.app.features.training.card.printing import printed  # noqa: PLC0415 - templates come with it
+
         made = await service.card(model, speak_to(request))
         page = printed(made, speak_to(request), request_language(request))
         return HTMLResponse(page, headers={"Content-Disposition": 'attachment; filename="model-card.html"'})

@@ -1,7 +1,10 @@
 """The coordinator of this connector's own runs, and of those that others hand over to it."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
+from typing import overload
 
 from medspace.adapters.http.coordinators import HttpCoordinators
 from medspace.adapters.http.peers import JobClient
@@ -16,9 +19,31 @@ from medspace.connector.catalogue.finding import Finder
 from medspace.connector.codes import noted
 from medspace.runs.coordinating import Coordination, Handovers
 from medspace.runs.delegation import Delegation
+from medspace.runs.ports import Algorithm
 from medspace.runs.service import Coordinator
 
 RUN_KEYS = "keys/runs"  # the folder of the keys of runs that others hand over; not part of a backup
+
+
+class Algorithms(Sequence[Algorithm]):
+    """The kinds of task, made once the first is asked for: numpy comes with them."""
+
+    def __init__(self, makers: Sequence[Callable[[], Algorithm]]) -> None:
+        self._makers = makers
+
+    @cached_property
+    def _made(self) -> tuple[Algorithm, ...]:
+        return tuple(make() for make in self._makers)
+
+    @overload
+    def __getitem__(self, place: int) -> Algorithm: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Algorithm]: ...
+    def __getitem__(self, place: int | slice) -> Algorithm | Sequence[Algorithm]:
+        return self._made[place]
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 class Learning:
@@ -39,7 +64,7 @@ class Learning:
             node.randomness,
             node.did,
             node.signing,
-            tuple(make() for make in node.algorithms),
+            Algorithms(node.algorithms),
             dictionaries=PublishedDictionaries(
                 Finder(node.documents, node.transport, clock=node.clock), node.database
             ),

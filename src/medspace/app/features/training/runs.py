@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from medspace.app.doors.views import Speak
 from medspace.app.features.training import views
 from medspace.app.features.training.card import facts as carding
 from medspace.app.features.training.service import Training
-from medspace.app.features.training.using.exporting import exported
 from medspace.app.features.training.waiting import Waiting
 from medspace.app.node.lists import FIRST, PageRequest
 from medspace.app.node.node import Node
@@ -16,12 +16,13 @@ from medspace.core.canonical import JsonObject
 from medspace.core.paging import each, newest
 from medspace.core.store import Transaction
 from medspace.learning.using.kinds import packable, pipeline_of
-from medspace.learning.using.packing import PackedModel
-from medspace.learning.using.pipeline import Pipeline
 from medspace.runs.keeping import kept_model
 from medspace.runs.model import MODELS, ROUNDS, RUNS, Model, Run
 from medspace.runs.service import Coordinator
 from medspace.trust.errors import SignatureError
+
+if TYPE_CHECKING:
+    from medspace.learning.using.pipeline import Pipeline
 
 LARGEST_RUNS = 20  # a run comes with its model
 
@@ -109,6 +110,9 @@ class Runs:
             ModelUnpackableError: models of its kind have no file.
             FileFormError: there is no such form.
         """
+        from medspace.app.features.training.using.exporting import exported  # noqa: PLC0415 - numpy comes with it
+        from medspace.learning.using.packing import PackedModel  # noqa: PLC0415 - as above
+
         record = await self._kept(model)
         made = pipeline_of(record)
         return exported(PackedModel(made, self._card(record, made, speak), self.node.book.text), form)
@@ -116,7 +120,7 @@ class Runs:
     async def _kept(self, model: str) -> Model:
         return await self.node.database.read(lambda tx: kept_model(tx, model))
 
-    def _card(self, record: Model, computed: Pipeline | None, speak: Speak) -> JsonObject:
+    def _card(self, record: Model, computed: "Pipeline | None", speak: Speak) -> JsonObject:
         made = views.model(record, self.coordinator.describe, self.node.names(), speak)
         described = made.get("described", {"title": made["id"], "sentences": [], "tables": [], "quality": None})
         facts = carding.facts_of(made, None if computed is None else computed.digest())

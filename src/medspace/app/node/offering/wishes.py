@@ -8,7 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
-from medspace.adapters.duckdb.drafting import DraftOptions
+from medspace.adapters.duckdb.settings import DraftOptions
 from medspace.adapters.filenames import is_folder
 from medspace.app.node.offering.origins import Origin, name_of, source_of, title_of
 from medspace.core.clock import Clock
