@@ -90,3 +90,7 @@ def test_the_lines_can_be_written_into_a_configuration(tmp_path, step):
 def test_no_name_is_to_do(tmp_path):
     config = made(tmp_path / "it", name=('name = "Hospital"', 'name = " "'))
     assert states(config)["Name"].state == TO_DO
+
+
+def test_nobody_is_asked_for_a_passkey_where_nobody_has_an_account(tmp_path):
+    assert "First passkey" not in states(made(tmp_path / "it"), passkey=None)

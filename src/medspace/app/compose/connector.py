@@ -159,6 +159,7 @@ def node_of(base: Base, membership: Membership, road: Road, standing: Callable[[
     """The connector as its features see it."""
     return Node(
         config=base.config,
+        features=frozenset(feature.name for feature in base.parts.features),
         algorithms=base.parts.algorithms,
         database=base.database,
         clock=base.clock,

@@ -38,10 +38,11 @@ class Node:
     """One running connector, as its features see it; `app.compose` creates it.
 
     `signing` signs what needs both signatures, `identity` authenticates to peers, `seat_keys` are those of runs;
-    `authority` is set if this connector is the authority of its space.
+    `authority` is set if this connector is the authority of its space; `features` are the names of all.
     """
 
     config: Config
+    features: frozenset[str]
     algorithms: tuple[Callable[[], Algorithm], ...]
     database: Database
     clock: Clock

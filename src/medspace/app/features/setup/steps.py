@@ -23,7 +23,7 @@ class SetupFacts:
 
     config: Config
     member: bool  # whether the authority has listed it
-    passkey: bool  # whether whoever asks has one
+    passkey: bool | None  # whether whoever asks has one; None where nobody can
     datasets: int
 
 
@@ -65,7 +65,8 @@ def _steps(facts: SetupFacts) -> Iterator[SetupStep]:
     yield _certificate(config)
     yield _region(config)
     yield _authority(facts)
-    yield _passkey(facts)
+    if facts.passkey is not None:
+        yield _passkey(facts)
     yield _dataset(facts)
 
 
