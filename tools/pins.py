@@ -8,6 +8,7 @@ installed first (`pip install --require-hashes --no-deps -r FILE`), and medspace
 It runs in an empty environment, hence with the standard library only.
 """
 
+import platform
 import re
 import shutil
 import subprocess
@@ -24,16 +25,19 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "demo": ("core", "build", "data", "demo"),
     "postgres": ("core", "build", "postgres"),
     "images": ("core", "build", "data", "images"),
-    "imaging": ("core", "build", "data", "images", "imaging"),
+    "imaging": ("core", "build", "data", "images", "dp", "imaging"),  # sympy of PyTorch wants mpmath, as dp does
     "dp": ("core", "build", "dp"),
     "oidc": ("core", "build", "oidc"),
     "rdf": ("core", "build", "rdf"),
     "dev": ("core", "build", "data", "demo", "postgres", "images", "dp", "oidc", "rdf", "dev"),
 }
-BESIDE_DEV = ("imaging",)  # its wheels are large, and elsewhere than on Linux others
+BESIDE_DEV = ("imaging",)  # its wheels are large
 CUDA = ("cuda-", "nvidia-", "triton")  # what PyTorch needs of a graphics card
-# What is as good and not among what uv finds: PyTorch's own build without CUDA, for CPython 3.11 on Linux and x86-64.
-ALSO = {"torch": "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"}
+# On Linux and x86-64 the index has PyTorch for CUDA only, which does not start without those. Its own build for
+# the processor (here for CPython 3.11) takes its place by its version: of two files of one version, pip takes the one
+# whose hash the index tells.
+HASH_FOR_PROCESSOR = "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+PROCESSOR = {"torch": f"torch==2.13.0+cpu \\\n    --hash=sha256:{HASH_FOR_PROCESSOR}"}
 BUILD = "hatchling\neditables\n"  # hatchling makes an editable install with it, and says so only when it is asked to
 _SECTION = re.compile(r"^# --- (\w+)$", re.MULTILINE)
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+).*(?:\n +.*)*", re.MULTILINE)
@@ -64,14 +68,16 @@ def pins(text: str) -> Mapping[str, str]:
     return made
 
 
-def selected(text: str, extra: str) -> str:
-    """The requirements file of an extra.
+def selected(text: str, extra: str, machine: tuple[str, str] = (sys.platform, platform.machine())) -> str:
+    """The requirements file of an extra for a machine: its system and its processor.
 
     Raises:
         KeyError: there is no such extra.
     """
     found = sections(text)
-    return "".join(f"{pin}\n" for section in SELECTIONS[extra] for pin in found[section].values())
+    instead = PROCESSOR if machine == ("linux", "x86_64") else {}
+    wanted = (one for section in SELECTIONS[extra] for one in found[section].items())
+    return "".join(f"{instead.get(name, pin)}\n" for name, pin in wanted)
 
 
 def written() -> str:
@@ -80,18 +86,13 @@ def written() -> str:
     text, known = head, set[str]()
     for section in (*SELECTIONS["dev"], *BESIDE_DEV):
         found = {
-            name: _also(name, pin)
+            name: pin
             for name, pin in pins(_resolved(section)).items()
             if name not in known and not name.startswith(CUDA)
         }
         known |= found.keys()
         text += f"# --- {section}\n" + "".join(f"{pin}\n" for pin in found.values())
     return text
-
-
-def _also(name: str, pin: str) -> str:
-    """A pin with the hash of a file that the registry has not."""
-    return f"{pin} \\\n    --hash={ALSO[name]}" if name in ALSO else pin
 
 
 def _resolved(section: str) -> str:

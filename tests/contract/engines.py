@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits
 from medspace.core.errors import InvalidInputError
 from medspace.core.material import Form
 from medspace.core.parts import Part
 from medspace.core.text import Text
 from medspace.core.usage import Output
+from medspace.learning.net.convolution import conv_net
+from medspace.learning.net.heads import BINARY
+from medspace.learning.net.images import ImageInput
 from medspace.privacy.errors import DisclosureError
 
 KIND = "medspace:train"
@@ -162,6 +167,18 @@ def _swell(_inputs, _workplace, values):
     return Output("count.sum", values | {"size": len(bytearray(8 << 30))}, 3)
 
 
+def _exhaust(_inputs, _workplace, _values):
+    raise MemoryError
+
+
+def _train(inputs, _workplace, values):
+    """A step of a net for images, on so many of them at once."""
+    network = conv_net(ImageInput(64, 64, 1, (64,)), (), "relu", BINARY)
+    images = np.zeros((inputs["images"], network.images.pixels), np.float32)
+    slope = network.descent(network.first(1), images, lambda logits: logits)
+    return Output("count.sum", values | {"weights": len(slope)}, 3)
+
+
 _DEEDS = {
     "answer": _answer,
     "copy": _copy,
@@ -178,4 +195,6 @@ _DEEDS = {
     "not_finite": _not_finite,
     "wait": _wait,
     "swell": _swell,
+    "exhaust": _exhaust,
+    "train": _train,
 }

@@ -16,7 +16,7 @@ from medspace.adapters.runner import ProcessRunner, ThreadRunner, recipe_of
 from medspace.adapters.runner.line import PeersAbsentError
 from medspace.adapters.runner.papers import write_order
 from medspace.adapters.runner.process import alive, launched
-from medspace.connector.usage.errors import UseFailedError
+from medspace.connector.usage.errors import StepTooLargeError, UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.engine import RunTerms, StepLimits
 from medspace.core.errors import InvalidInputError, MedspaceError, StorageFullError
@@ -105,6 +105,8 @@ class Inline:
             return work.done(cancelled)
         except MedspaceError:
             raise
+        except MemoryError as error:
+            raise StepTooLargeError(use=work.admission.use) from error
         except BaseException as error:
             raise UseFailedError(use=work.admission.use) from error
 
@@ -194,6 +196,11 @@ class RunnerContract:
         (made,) = (await done(runner, replace(work(do="copy", part=part), blobs=blobs))).parts
         with blobs.open(made) as opened:
             assert opened.read() == b"contentcontent"
+
+    async def test_work_that_finds_no_memory_is_told_apart_and_the_next_is_done(self, runner):
+        with pytest.raises(StepTooLargeError):
+            await done(runner, work(do="exhaust"))
+        assert (await done(runner, work("urn:uuid:2"))).values["sum"] == 7.5
 
     async def test_numbers_come_back_to_the_last_bit_and_what_is_not_finite_stays_so(self, runner):
         odd = (await done(runner, work(do="not_finite"))).values["odd"]
@@ -387,9 +394,17 @@ class TestProcess(RunnerContract):
         assert Path(seen["folder"]).parent == tmp_path / "steps"
 
     async def test_memory_is_bounded(self, runner):
-        with pytest.raises(UseFailedError) as broken:
+        with pytest.raises(StepTooLargeError, match="not enough memory"):
             await done(runner, work(do="swell", limits=StepLimits(megabytes=1024, runner="process")))
-        assert "MemoryError" in str(broken.value.__cause__)
+        assert (await done(runner, work("urn:uuid:2"))).values["sum"] == 7.5
+
+    async def test_images_for_which_pytorch_finds_no_memory_are_told_apart_and_fewer_are_trained_on(self, runner):
+        pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
+        limits = StepLimits(megabytes=4096, runner="process")
+        with pytest.raises(StepTooLargeError, match="not enough memory"):
+            await done(runner, work(do="train", images=4000, limits=limits))
+        few = await done(runner, work("urn:uuid:2", do="train", images=4, limits=limits))
+        assert few.values["weights"] > 0
 
     @pytest.mark.parametrize("polite", [True, False])
     async def test_it_is_ended_whether_or_not_it_wants_to(self, tmp_path, polite):

@@ -414,6 +414,7 @@ async def test_what_the_site_advises_is_told_apart_and_within_bounds(client, ide
         (answer(500, b""), JobBusyError, "http.500", ""),
         (answer(500, b'{"code":"use.failed"}'), JobRefusedError, "use.failed", ""),
         (answer(500, b'{"code":"use.too_long"}'), JobRefusedError, "use.too_long", ""),
+        (answer(500, b'{"code":"use.too_large"}'), JobRefusedError, "use.too_large", ""),
         (
             answer(403, b'{"code":"a b","reason":"\\u001b[2Jall \\u202ewell"}'),
             JobRefusedError,

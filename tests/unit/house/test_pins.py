@@ -65,7 +65,18 @@ def test_what_is_installed_here_is_what_is_pinned():
             here = version(name)
         except PackageNotFoundError:  # another platform's, or a tool of the build
             continue
-        assert f"=={here.split('+')[0]} " in pin  # a build of the same version
+        assert re.search(rf"=={re.escape(here.split('+')[0])}(\+\w+)? ", pin)  # a build of the same version
+
+
+@pytest.mark.parametrize(
+    ("machine", "version"),
+    [(("linux", "x86_64"), "2.13.0+cpu"), (("linux", "aarch64"), "2.13.0"), (("darwin", "x86_64"), "2.13.0")],
+)
+def test_pytorch_is_the_build_that_starts_without_cuda(machine, version):
+    """On Linux and x86-64 the package index has it with CUDA only; what that needs beside it is not pinned."""
+    found = pins.pins(pins.selected(TEXT, "imaging", machine))
+    assert found["torch"].startswith(f"torch=={version} \\\n    --hash=sha256:")
+    assert not [name for name in found if name.startswith(pins.CUDA)]
 
 
 def test_the_selection_is_printed_for_pip_by_the_standard_library_alone():

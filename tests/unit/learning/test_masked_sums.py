@@ -15,10 +15,10 @@ from medspace.learning.exact import FRACTION, ONE, number
 from medspace.learning.glm.engine import GlmEngine
 from medspace.learning.glm.errors import BeyondRangesError, ColumnTooLargeError, NothingLeftError, RangeMissingError
 from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.judged_sums import check_sizes
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.model import Fitted
 from medspace.learning.glm.service import GlmAlgorithm
-from medspace.learning.glm.summing import check_sizes
 from medspace.learning.glm.task import parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_ROWS, MOST_VALUE
 from medspace.privacy.errors import DisclosureError

@@ -19,6 +19,7 @@ from medspace.connector.errors import UnreachableError
 from medspace.connector.ports import Reply
 from medspace.connector.usage.errors import (
     JobClosedError,
+    StepTooLargeError,
     StepTooLongError,
     StepUnknownError,
     UnknownJobError,
@@ -49,7 +50,9 @@ _CODE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 PATIENCE = 10.0  # seconds, for a document or a list while a caller waits at our door
 ANSWER_TIME = 20.0  # seconds for the answer to a message; it is sent again
 BUSY = frozenset((425, 429, 500, 502, 503, 504))
-BROKEN = frozenset((UseFailedError.code, StepTooLongError.code))  # will break again: no patience helps
+BROKEN = frozenset(
+    error.code for error in (UseFailedError, StepTooLongError, StepTooLargeError)
+)  # will break again: no patience helps
 # What a site says before it has opened a question: it has no seat or job of that name, or nothing to open it with.
 _BEFORE = (UnknownJobError, JobClosedError, EnvelopeUnreadableError, UseMemoryError, StepUnknownError)
 CODES = frozenset(f"http.{status}" for status in range(100, 600))  # of an answer that says no other code

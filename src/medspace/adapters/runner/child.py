@@ -18,6 +18,7 @@ from types import FrameType
 from medspace.adapters.runner.line import LineClient, LinePeers
 from medspace.adapters.runner.papers import LARGEST_RESULT, Order, read_order, write_result
 from medspace.adapters.system import SystemRandomness
+from medspace.connector.usage.errors import StepTooLargeError
 from medspace.connector.usage.ports import Work
 from medspace.core.engine import StepLimits
 from medspace.core.errors import MedspaceError
@@ -45,7 +46,7 @@ def limit(limits: StepLimits, largest: int = LARGEST_RESULT) -> None:
 
 
 def do(order: Order, cancelled: Callable[[], bool], line: LineClient) -> Output | MedspaceError:
-    """Do the work; errors are raised and end the process."""
+    """Do the work; other errors are raised and end the process."""
     work = Work(
         order.admission,
         order.step,
@@ -62,6 +63,8 @@ def do(order: Order, cancelled: Callable[[], bool], line: LineClient) -> Output 
         return work.done(cancelled)
     except MedspaceError as error:
         return error
+    except MemoryError:
+        return StepTooLargeError(use=order.admission.use)
 
 
 def main() -> None:

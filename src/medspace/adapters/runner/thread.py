@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from medspace.connector.turns import TurnLimits, Turns
-from medspace.connector.usage.errors import UseFailedError
+from medspace.connector.usage.errors import StepTooLargeError, UseFailedError
 from medspace.connector.usage.ports import Work
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Output
@@ -48,7 +48,7 @@ class ThreadPool:
 
         Raises:
             MedspaceError: what it raised of its own.
-            UseFailedError: it broke; what it raised is the cause.
+            UseFailedError: it broke, or wanted more memory than there is; what it raised is the cause.
         """
         return await asyncio.shield(self.submit(use, work))
 
@@ -94,7 +94,7 @@ def _run(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[T]", use: str,
     except MedspaceError as error:
         _tell(loop, _fail, future, error)
     except BaseException as error:  # noqa: BLE001 - see tools/sizes.py
-        broken = UseFailedError(use=use)
+        broken = (StepTooLargeError if isinstance(error, MemoryError) else UseFailedError)(use=use)
         broken.__cause__ = error
         _tell(loop, _fail, future, broken)
     else:

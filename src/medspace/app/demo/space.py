@@ -1,9 +1,9 @@
-"""A small space on one machine: an authority, a company, the four hospitals of the heart-disease records."""
+"""A small space on one machine: how its parties are laid out, and the four hospitals of the heart-disease records."""
 
 import json
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,61 @@ class Party:
         return did_web(f"http://127.0.0.1:{self.ports[0]}")
 
 
+@dataclass(frozen=True, slots=True)
+class HeldAsset:
+    """What a hospital of such a space holds, and offers for training alone; `gates` are demands on its models."""
+
+    id: str
+    title: str
+    description: str
+    keywords: tuple[str, ...]
+    source: str
+    dictionary: str
+    questions: int
+    numbers: int
+    min_cohort: int
+    outputs: tuple[str, ...]
+    gates: tuple[tuple[str, float], ...] = ()
+
+    def section(self) -> str:
+        """Its part of a configuration file (TOML)."""
+        demanded = "".join(f"{name} = {value}\n" for name, value in self.gates)
+        return f"""
+[[assets]]
+id = "{self.id}"
+title = {json.dumps(self.title)}
+description = "{self.description}"
+keywords = {json.dumps(self.keywords)}
+source = "{self.source}"
+dictionary = "{self.dictionary}"
+questions = {self.questions}
+numbers = {self.numbers}
+
+[assets.label]
+purposes = ["{PURPOSE}"]
+regions = ["World"]
+kinds = ["medspace:train"]
+valid_until = "{UNTIL}"
+sensitivity = "non-public"
+
+[[assets.offers]]
+template = "train-only"
+
+[assets.offers.terms]
+purposes = ["{PURPOSE}"]
+regions = ["World"]
+until = "{UNTIL}"
+count = 20
+min_cohort = {self.min_cohort}
+min_sites = 3
+outputs = {json.dumps(self.outputs)}
+{demanded}"""
+
+
+Holding = Callable[[Path, Party], HeldAsset | None]
+"""Writes what a party holds, if anything, into its folder."""
+
+
 def parties(ports: Sequence[int]) -> tuple[Party, ...]:
     """The six parties, with two ports each from a range of twelve: authority and company first."""
     pairs = list(zip(ports[::2], ports[1::2], strict=True))
@@ -71,13 +126,19 @@ def free_ports(count: int) -> list[int]:
         return list(range(first, first + count))
 
 
-def lay_out(folder: Path, members: Sequence[Party]) -> dict[str, Path]:
-    """Write the keys, tables and configurations of all parties below a folder; returns each configuration file."""
+def lay_out(folder: Path, members: Sequence[Party], hold: Holding) -> dict[str, Path]:
+    """Write the keys, data and configurations of all parties below a folder; returns each configuration file."""
     make_folder(folder)
     signers = {party.key: keys(folder / party.key) for party in members}
     authority = next(party for party in members if party.role == "authority")
     pinned = encode(signers[authority.key].public_key)
-    return {party.key: _write(folder / party.key, party, authority.did, pinned) for party in members}
+    return {party.key: _write(folder / party.key, party, authority.did, pinned, hold) for party in members}
+
+
+def lay_out_one(folder: Path, party: Party, authority: str, key: str, hold: Holding) -> Path:
+    """The same for a party that joins later, in a space whose authority has this DID and this public key."""
+    keys(folder / party.key)
+    return _write(folder / party.key, party, authority, key, hold)
 
 
 def keys(folder: Path) -> Ed25519Signer:
@@ -90,15 +151,37 @@ def keys(folder: Path) -> Ed25519Signer:
     return signer
 
 
-def _write(folder: Path, party: Party, authority: str, key: str) -> Path:
-    if party.hospital is not None:
-        write_hospital(party.hospital, folder)
+def _write(folder: Path, party: Party, authority: str, key: str, hold: Holding) -> Path:
     file = folder / CONFIG
-    write_owned(file, configuration(party, authority, key))
+    write_owned(file, configuration(party, authority, key, hold(folder, party)))
     return file
 
 
-def configuration(party: Party, authority: str, key: str) -> str:
+def hold_hospital(folder: Path, party: Party) -> HeldAsset | None:
+    """The heart-disease records of a hospital, written into its folder."""
+    if party.hospital is None:
+        return None
+    write_hospital(party.hospital, folder)
+    return heart(party.hospital)
+
+
+def heart(hospital: Hospital) -> HeldAsset:
+    """The records of a hospital, as it offers them."""
+    return HeldAsset(
+        id=ASSET,
+        title=f"Heart disease at angiography, {hospital.name}",
+        description="Patients referred for angiography: findings, exercise test, vessels narrowed. UCI, CC BY 4.0.",
+        keywords=("heart", "cardiology", "angiography"),
+        source=hospital.file,
+        dictionary="heart.toml",
+        questions=QUESTIONS,
+        numbers=NUMBERS,
+        min_cohort=MIN_COHORT,
+        outputs=("glm.progress", "glm.model", "glm.quality"),
+    )
+
+
+def configuration(party: Party, authority: str, key: str, held: HeldAsset | None = None) -> str:
     """The configuration file of a party (TOML)."""
     text = f"""\
 [participant]
@@ -122,37 +205,4 @@ allow = ["127.0.0.0/8"]
 [log]
 level = "warning"
 """
-    return text if party.hospital is None else text + _asset(party.hospital)
-
-
-def _asset(hospital: Hospital) -> str:
-    return f"""
-[[assets]]
-id = "{ASSET}"
-title = {json.dumps(f"Heart disease at angiography, {hospital.name}")}
-description = "Patients referred for angiography: findings, exercise test, vessels narrowed. UCI, CC BY 4.0."
-keywords = ["heart", "cardiology", "angiography"]
-source = "{hospital.file}"
-dictionary = "heart.toml"
-questions = {QUESTIONS}
-numbers = {NUMBERS}
-
-[assets.label]
-purposes = ["{PURPOSE}"]
-regions = ["World"]
-kinds = ["medspace:train"]
-valid_until = "{UNTIL}"
-sensitivity = "non-public"
-
-[[assets.offers]]
-template = "train-only"
-
-[assets.offers.terms]
-purposes = ["{PURPOSE}"]
-regions = ["World"]
-until = "{UNTIL}"
-count = 20
-min_cohort = {MIN_COHORT}
-min_sites = 3
-outputs = ["glm.progress", "glm.model", "glm.quality"]
-"""
+    return text if held is None else text + held.section()

@@ -10,6 +10,7 @@ MedspaceError
  |   |- ScopeError            the source does not apply the scope of the admission
  |   |- UseFailedError        the engine broke
  |   |   |- StepTooLongError  it took longer than it may
+ |   |   |- StepTooLargeError it wanted more memory than there is
  |   |   `- UseMemoryError    what it remembers cannot be opened or kept
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
@@ -162,6 +163,14 @@ class StepTooLongError(UseFailedError):
     code = "use.too_long"
     sentence = msgid("The step of the use {use} was stopped: it took longer than {limit} seconds.")
     next_step = msgid("Ask for less, or ask the holder to allow more time.")
+
+
+class StepTooLargeError(UseFailedError):
+    """A step wanted more memory than there is for it."""
+
+    code = "use.too_large"
+    sentence = msgid("The step of the use {use} was stopped: there was not enough memory for it.")
+    next_step = msgid("Ask for less, or ask the holder to allow more memory.")
 
 
 class NoStepError(RefusedError):

@@ -16,8 +16,9 @@ from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.auditing import SumQuery, asked, cells_of
 from medspace.learning.glm.design import DesignBlock, Layout, Marks, Mask, Matrix, Sample, Vector, design
 from medspace.learning.glm.errors import NothingLeftError
-from medspace.learning.glm.judging import Judge, PreparedRows, asked_of
+from medspace.learning.glm.judging import PreparedRows, asked_of
 from medspace.learning.glm.ranges import Ranges, check_column
+from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import carrying, check_part, check_weights
 from medspace.privacy.errors import DisclosureError
 
@@ -28,6 +29,11 @@ class SurvivalBlock:
 
     part: DesignBlock
     survival: Survival
+
+    @property
+    def cohort(self) -> int:
+        """How many persons there are."""
+        return self.part.cohort
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,15 @@ class CoxStep:
             check_column(parts.rows.dictionary, time, coded=False)
         return cls(admission, step, task, form, allowed, parts)
 
+    @property
+    def table(self) -> GlmTask:
+        """Its columns."""
+        return self.task.table
+
+    def fitted(self) -> DesignBlock:
+        """The rows that the model is fitted to."""
+        return self.block(measured=False).part
+
     def summed(self) -> tuple[SurvivalBlock, WeighedRisk | None]:
         """The rows that the step sums, and what they carry of it, if it is about a beta."""
         found = self.block(measured=self.step.name == "evaluation")
@@ -124,22 +139,6 @@ class CoxStep:
         """The same of rows and weights that are known already."""
         cells = {} if self.step.name == "evaluation" else cells_of(self.task.table, found.part)
         return asked(risk, found.part.rows, persons, cells)
-
-
-def judged(
-    judge: Judge, admission: Admission, step: Step, rows: Material | None
-) -> tuple[CoxStep, SurvivalBlock, WeighedRisk | None]:
-    """A question that may be answered, the rows that it sums, and what they carry of it.
-
-    Raises:
-        InvalidInputError: nobody can answer it, or not with this data dictionary.
-        DisclosureError: the answer could reveal single persons, or covers nobody.
-    """
-    parts = judge.prepared(admission, rows)
-    question = CoxStep.read(admission, step, parts)
-    found, risk = question.weighed()
-    judge.audit(step, parts, lambda persons: question.query_of(found, risk, persons))
-    return question, found, risk
 
 
 def columns_of(task: CoxTask, layout: Layout, part: DesignBlock) -> Matrix:

@@ -10,76 +10,38 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
 from medspace.learning.cox.following import quality
-from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk, judged
+from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk
 from medspace.learning.cox.maths import concordance
 from medspace.learning.cox.task import COX
 from medspace.learning.cox.totals import RankedTotal
 from medspace.learning.exact import FRACTION, fixed
+from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, Reader, invalid
-from medspace.learning.glm.summing import check_sizes, moments_sums
+from medspace.learning.glm.summing import moments_sums
 from medspace.privacy.disclosure import number as persons_of
 from medspace.privacy.disclosure import ranked
-from medspace.privacy.rounding import rounded, unrounded
-from medspace.runs.masked.ports import Shape, TaskQuestion
+from medspace.privacy.rounding import Rounding
 
 OWN: Mapping[str, Reader] = MappingProxyType({COX: CoxStep.read})
 
 
-class CoxSumming:
+class CoxSumming(JudgedSumming[CoxStep]):
     """Answers the questions of survival tasks; thread-safe."""
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self._judge = judge or Judge(OWN)
+        super().__init__(judge or Judge(OWN), CoxStep.read)
 
-    def sums(
-        self,
-        admission: Admission,
-        task: JsonObject,
-        asked: TaskQuestion,
-        shape: Shape,
-        material: Material | None,
-        step_round: int,
-    ) -> tuple[list[int], int]:
-        """The site's integers and the persons behind them.
+    def vector(self, question: CoxStep, part: SurvivalBlock, found: WeighedRisk | None) -> list[int]:
+        """Moments, sums at a beta, or how many pairs are in order."""
+        return _sums(question, part, found)
 
-        Raises:
-            InvalidInputError: nobody can answer this question, or not with this data dictionary.
-            DisclosureError: the answer would rest on too few persons, or too heavily on one.
-        """
-        step = Step(task, step_round, asked.name, asked.inputs)
-        question, found, risk = judged(self._judge, admission, step, material)
-        check_sizes(question.task.table, question.parts.rows.dictionary)
-        made = _sums(question, found, risk)
-        if not shape.holds(made):
-            raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, found.part.cohort if risk is None else risk.cohort
-
-    def own_quality(
-        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
-    ) -> tuple[JsonObject, int] | None:
-        """How well the model orders the patients of this site, in groups of persons, and the persons behind it.
-
-        None where that is not what is asked.
-
-        Raises:
-            InvalidInputError, DisclosureError: as `sums`.
-        """
-        step = Step(task, step_round, asked.name, asked.inputs)
-        if step.name != "evaluation":
-            return None
-        question, found, risk = judged(self._judge, admission, step, material)
-        if risk is None:
-            return None
-        near = rounded if admission.brakes.rounding else unrounded
-        deviance = float(near(risk.sums.deviance, np.abs(risk.eta).sum() + risk.sums.deviance))
-        counted = _ranked(found, risk, admission.min_cohort, deviance)
-        fitted = question.block(measured=False).part
-        own: JsonObject = msgspec.to_builtins(quality(counted))
-        return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, risk.cohort
+    def shown(self, question: CoxStep, part: SurvivalBlock, found: WeighedRisk, near: Rounding) -> JsonObject:
+        """How well the model orders the patients of this site, in groups of persons."""
+        deviance = float(near(found.sums.deviance, np.abs(found.eta).sum() + found.sums.deviance))
+        counted = _ranked(part, found, question.admission.min_cohort, deviance)
+        return {"quality": msgspec.to_builtins(quality(counted))}
 
 
 def _sums(question: CoxStep, found: SurvivalBlock, risk: WeighedRisk | None) -> list[int]:

@@ -157,7 +157,7 @@ class GlmEngine:
             raise invalid(step, msgid("this step does not belong to the protection of the task"))
         if masked:
             return self.masked.answer(admission, step, workplace)
-        return _output(*self.judge.judged(admission, step, workplace.material))
+        return _output(*self.judge.judged(SiteStep.read, admission, step, workplace.material))
 
 
 def _output(question: SiteStep, part: DesignBlock, weighed: Weighed | None) -> Output:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -59,6 +59,39 @@ class Audited(Protocol):
 Reader = Callable[[Admission, Step, "PreparedRows"], Audited]
 
 
+class JudgedQuestion(Audited, Protocol):
+    """One that is answered now: its rows, and what they carry of it, are of its own kind."""
+
+    @property
+    def table(self) -> GlmTask:
+        """The columns of its task, as those of a GLM."""
+        ...
+
+    @property
+    def parts(self) -> "PreparedRows":
+        """The rows of the site."""
+        ...
+
+    def fitted(self) -> DesignBlock:
+        """The rows that the model is fitted to."""
+        ...
+
+    def weighed(self) -> tuple[Any, Any]:
+        """The rows that it sums, and what they carry of it; None where it asks for their moments.
+
+        Raises:
+            DisclosureError: too few persons carry it.
+        """
+        ...
+
+    def query_of(self, part: Any, found: Any, persons: Marks, /) -> SumQuery:  # noqa: ANN401 - of its own kind
+        """What `query` gives, by rows that are known already."""
+        ...
+
+
+Question = TypeVar("Question", bound=JudgedQuestion)
+
+
 class Judge:
     """Judges the questions asked about tables; thread-safe.
 
@@ -72,9 +105,13 @@ class Judge:
         self._readers = {"glm": SiteStep.read, **readers}
 
     def judged(
-        self, admission: Admission, step: Step, rows: Material | None
-    ) -> "tuple[SiteStep, DesignBlock, Weighed | None]":
-        """A question that may be answered, the rows that it sums, and their weights, if any.
+        self,
+        read: "Callable[[Admission, Step, PreparedRows], Question]",
+        admission: Admission,
+        step: Step,
+        rows: Material | None,
+    ) -> tuple[Question, Any, Any]:
+        """A question that may be answered, the rows that it sums, and what they carry of it (None: their moments).
 
         Raises:
             TaskInvalidError, StepInvalidError: the question cannot be answered by anybody.
@@ -83,10 +120,10 @@ class Judge:
             DisclosureError: the answer could reveal single persons, or covers nobody.
         """
         parts = self.prepared(admission, rows)
-        question = SiteStep.read(admission, step, parts)
-        part, weighed = question.weighed()
-        self.audit(step, parts, lambda persons: question.query_of(part, weighed, persons))
-        return question, part, weighed
+        question = read(admission, step, parts)
+        part, found = question.weighed()
+        self.audit(step, parts, lambda persons: question.query_of(part, found, persons))
+        return question, part, found
 
     def prepared(self, admission: Admission, rows: Material | None) -> "PreparedRows":
         """The rows of a step, as questions take them.
@@ -204,6 +241,15 @@ class SiteStep:
         form, allowed = asked_of(task, step, parts)
         parts.sample(task)
         return cls(admission, step, task, form, allowed, parts)
+
+    @property
+    def table(self) -> GlmTask:
+        """The task."""
+        return self.task
+
+    def fitted(self) -> DesignBlock:
+        """The rows that the model is fitted to."""
+        return self.parts.part(self.task, measured=False)
 
     def summed(self) -> tuple[DesignBlock, Weighed | None]:
         """The rows that the step sums, and their weights, if any."""

@@ -1,9 +1,4 @@
-"""What a site adds to the totals of a GLM under masks (`runs.masked.ports.Summing`).
-
-Each question is judged as if its answer were seen: the rules on bounds, persons and the heaviest of them, and the
-audit against all answers before, do not rely on masks. With masks, counts need not be of groups of
-persons, and sums need not be rounded: nobody sees the counts of one site, or the last bits of its sums.
-"""
+"""What a site adds to the totals of a GLM under masks (`runs.masked.ports.Summing`)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,33 +7,32 @@ import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, HolderNote, Step
+from medspace.core.usage import Admission, HolderNote
 from medspace.learning.evaluation.hiding import both_outcomes
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping
 from medspace.learning.glm.design import DesignBlock, Vector
-from medspace.learning.glm.errors import ColumnTooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
+from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.model import OwnGroup
 from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
+from medspace.learning.glm.totals import thresholds
 from medspace.learning.glm.weighing import Weighed
 from medspace.privacy.disclosure import Labels, number
-from medspace.privacy.rounding import Rounding, rounded, unrounded
+from medspace.privacy.rounding import Rounding
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
 
-class GlmSumming:
+class GlmSumming(JudgedSumming[SiteStep]):
     """Answers the questions of GLM tasks under masks; thread-safe."""
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self._judge = judge or Judge()
+        super().__init__(judge or Judge(), SiteStep.read)
 
     def sums(
         self,
@@ -49,11 +43,10 @@ class GlmSumming:
         material: Material | None,
         step_round: int,
     ) -> tuple[list[int], int]:
-        """The site's integers and the persons behind them.
+        """The site's integers, with its noise if the task has any, and the persons behind them.
 
         Raises:
-            InvalidInputError: nobody can answer this question, or not with this data dictionary.
-            DisclosureError: the answer would rest on too few persons, or too heavily on one.
+            InvalidInputError, DisclosureError: as for every kind.
         """
         return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
 
@@ -66,51 +59,35 @@ class GlmSumming:
         material: Material | None,
         step_round: int,
     ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
-        """The same, and of a total with noise how many were clipped, for the holder alone.
+        """What `sums` gives, and of a total with noise how many were clipped, for the holder alone.
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.
         """
-        step = Step(task, step_round, asked.name, asked.inputs)
         read = parse(task)
         if read.noise is not None:  # each person's part is bounded
             numbers, notes = noisy.told_sums(admission, read, asked, material, step_round)
             return numbers, max(admission.min_cohort, 1), notes
-        question, part, weighed = self._judge.judged(admission, step, material)
-        check_sizes(question.task, question.parts.rows.dictionary)
-        if weighed is None:
-            made = moments_sums(question.task, part) + _cells(question)
-        else:
-            made = _weighed(question, weighed)
-        if not shape.holds(made):
-            raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if weighed is None else weighed.cohort, ()
+        return (*super().sums(admission, task, asked, shape, material, step_round), ())
 
-    def own_quality(
-        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
-    ) -> tuple[JsonObject, int] | None:
-        """How good the model is at this site, by counts of groups of persons, and the persons behind it.
+    def vector(self, question: SiteStep, part: DesignBlock, found: Weighed | None) -> list[int]:
+        """Moments, sums at a beta, or what quality is made of."""
+        return moments_sums(question.task, part) + _cells(question) if found is None else _weighed(question, found)
 
-        None where that is not what is asked.
+    def shown(self, question: SiteStep, part: DesignBlock, found: Weighed, near: Rounding) -> JsonObject:
+        """Its quality, and that of each group."""
+        least = question.admission.min_cohort
+        return shown_quality(question.task, question.placed(part), part, _scores(question, found), least, near)
 
-        Raises:
-            InvalidInputError, DisclosureError: as `sums`.
-        """
-        step = Step(task, step_round, asked.name, asked.inputs)
-        if step.name != "evaluation":
-            return None
-        question, part, weighed = self._judge.judged(admission, step, material)
-        if weighed is None:
-            return None
-        near = rounded if admission.brakes.rounding else unrounded
-        counts = tally(
-            question.task, part.target, _scores(question, weighed), part.persons, admission.min_cohort, near
-        )
-        fitted = question.parts.part(question.task, measured=False)
-        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort}
-        said |= {"quality": msgspec.to_builtins(quality(counts))}
-        groups = own_groups(question.task, question.placed(part), part, _scores(question, weighed), near)
-        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), weighed.cohort
+
+def shown_quality(
+    task: GlmTask, placed: Sequence[Labels], part: DesignBlock, made: Scores, least: int, near: Rounding
+) -> JsonObject:
+    """How good scores are at this site, in all and for each group that may be told."""
+    counts = tally(task, part.target, made, part.persons, least, near)
+    groups = own_groups(task, placed, part, made, near)
+    said: JsonObject = {"quality": msgspec.to_builtins(quality(counts))}
+    return said | ({"groups": msgspec.to_builtins(groups)} if groups else {})
 
 
 def own_groups(
@@ -138,22 +115,6 @@ def own_groups(
 def _cells(question: SiteStep) -> list[int]:
     part = question.parts.part(question.task, measured=True)
     return grouping.cell_sums(question.task, part, question.placed(part))
-
-
-def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
-    """Whether every number, as the dictionary bounds it, is one that masked sums carry.
-
-    Raises:
-        ColumnTooLargeError: one is not.
-    """
-    plain = [feature.name for feature in task.features if not feature.coded]
-    measured = [] if task.target.binary or task.family == "binomial" else [task.target.column]
-    most = dict.fromkeys(plain, MOST_VALUE)
-    most |= dict.fromkeys(measured, MOST_MEASURED if task.family == "gaussian" else MOST_VALUE)
-    for name, bound in most.items():
-        span = dictionary.column(name).span
-        if span is not None and max(map(abs, span)) > bound:
-            raise ColumnTooLargeError(column=name, most=bound)
 
 
 def moments_sums(task: GlmTask, part: DesignBlock) -> list[int]:

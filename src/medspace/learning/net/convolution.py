@@ -6,7 +6,8 @@ On one machine the same question has the same answer to the bit: one thread, det
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -22,6 +23,7 @@ from medspace.learning.net.images import KERNEL, POOLED, ImageInput
 from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Varying
 from medspace.learning.net.task import Activation
 
+NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory")  # of its allocator, C++, oneDNN
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
 Tensor = Any  # PyTorch is imported once somebody trains on images
 Look = Callable[[list[Tensor], Tensor], Tensor]
@@ -41,6 +43,21 @@ def torch() -> Any:  # noqa: ANN401 - a module
     found.set_num_threads(1)
     found.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own
     return found
+
+
+@contextmanager
+def allocating() -> Iterator[None]:
+    """What PyTorch says where there is no memory for its numbers, as all others say it.
+
+    Raises:
+        MemoryError: there is none.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error) for words in NO_MEMORY):
+            raise MemoryError from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ class ConvNet:
         """What the blocks leave of each image, before the layers: rows x inputs of the first layer."""
         return self._found(self._looked, weights, rows, self.dense.widths[0])
 
+    @allocating()
     def _found(
         self, look: Callable[[list[Tensor], Tensor], Tensor], weights: Vector, rows: Matrix, count: int
     ) -> Matrix:
@@ -118,6 +136,7 @@ class ConvNet:
         """The gradient of a sum over rows, by its derivatives to the logits of each (rows x outputs)."""
         return self.descent(weights, rows, lambda _: residuals)
 
+    @allocating()
     def descent(self, weights: Vector, rows: Matrix, carry: Carrying) -> Vector:
         """The same, with the derivatives found from the logits: looks at the images once."""
         library, parts = torch(), self._cut(weights)
@@ -129,6 +148,7 @@ class ConvNet:
         found = library.autograd.grad(said, parts, grad_outputs=back)
         return np.concatenate([part.numpy().ravel() for part in found]).astype(np.float64)
 
+    @allocating()
     def varied(self, rows: Matrix, source: Varying) -> Matrix:
         """The images as they are trained on this time: mirrored, turned, larger or smaller, as the task says."""
         how = self.images.augmentation

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from medspace.core.material import Material
 from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
@@ -20,7 +19,6 @@ from medspace.learning.glm.auditing import SumQuery, asked, by_person, cells_of
 from medspace.learning.glm.design import DesignBlock, Layout, Marks, Mask, Matrix, Vector, design, holdout, marks_of
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.judging import (
-    Judge,
     PreparedRows,
     asked_of,
     groups_of,
@@ -29,6 +27,7 @@ from medspace.learning.glm.judging import (
     with_groups,
 )
 from medspace.learning.glm.ranges import Ranges, codes
+from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.weighing import carrying, check_part, check_weights
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.images import ChannelRows
@@ -110,6 +109,15 @@ class NetStep:
     def network(self) -> TrainableNetwork:
         """The net that is asked about."""
         return network_of(self.task, 0 if self.asked is None else len(self.asked.layout.kept))
+
+    @property
+    def table(self) -> GlmTask:
+        """Its columns."""
+        return self.task.table
+
+    def fitted(self) -> DesignBlock:
+        """The rows that the net is trained on."""
+        return self.block(measured=False)
 
     def summed(self) -> tuple[DesignBlock, WeighedNet | None]:
         """The rows that the step sums, and what they carry of it, if it is about weights."""
@@ -248,22 +256,6 @@ class NetStep:
     def _bits(self) -> int:
         """Those that what it sums is rounded to: an update less finely than other sums."""
         return UPDATE_BITS if self.step.name == "training" else BITS
-
-
-def judged(
-    judge: Judge, admission: Admission, step: Step, rows: Material | None
-) -> tuple[NetStep, DesignBlock, WeighedNet | None]:
-    """A question that may be answered, the rows that it sums, and what they carry of it.
-
-    Raises:
-        InvalidInputError: nobody can answer it, or not with this data dictionary.
-        DisclosureError: the answer could reveal single persons, or covers nobody.
-    """
-    parts = judge.prepared(admission, rows)
-    question = NetStep.read(admission, step, parts)
-    part, found = question.weighed()
-    judge.audit(step, parts, lambda persons: question.query_of(part, found, persons))
-    return question, part, found
 
 
 def _form(task: NetTask, step: Step) -> NetForm:

@@ -6,84 +6,46 @@ Each question is judged as if its answer were seen, as that of a GLM (`glm.summi
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
-from medspace.core.material import Material
-from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping
-from medspace.learning.glm.design import Vector
-from medspace.learning.glm.evaluation import Scores, quality, tally
-from medspace.learning.glm.judging import Judge, Reader, invalid
-from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums, own_groups
+from medspace.learning.glm.design import DesignBlock, Vector
+from medspace.learning.glm.evaluation import Scores
+from medspace.learning.glm.judged_sums import JudgedSumming
+from medspace.learning.glm.judging import Judge, Reader
+from medspace.learning.glm.summing import evaluation_sums, moments_sums, shown_quality
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError
 from medspace.learning.net.heads import sigmoid
-from medspace.learning.net.judging import NetForm, NetStep, WeighedNet, judged
+from medspace.learning.net.judging import NetForm, NetStep, WeighedNet
 from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, residuals, steps_of, trained
 from medspace.learning.net.task import NET, parse
-from medspace.privacy.rounding import UPDATE_BITS, rounded, unrounded
-from medspace.runs.masked.ports import Shape, TaskQuestion
+from medspace.privacy.rounding import UPDATE_BITS, Rounding, rounded
 
 OWN: Mapping[str, Reader] = MappingProxyType({NET: NetStep.read})
 MIDDLE, SPREAD = 0.0, 2.0  # of logits: in how fine bins they are counted, wherever they lie
 
 
-class NetSumming:
+class NetSumming(JudgedSumming[NetStep]):
     """Answers the questions of nets; thread-safe."""
 
     def __init__(self, judge: Judge | None = None) -> None:
-        self._judge = judge or Judge(OWN)
+        super().__init__(judge or Judge(OWN), NetStep.read)
 
-    def sums(
-        self,
-        admission: Admission,
-        task: JsonObject,
-        asked: TaskQuestion,
-        shape: Shape,
-        material: Material | None,
-        step_round: int,
-    ) -> tuple[list[int], int]:
-        """The site's integers and the persons behind them.
+    def vector(self, question: NetStep, part: DesignBlock, found: WeighedNet | None) -> list[int]:
+        """Moments, losses and changes, or what quality is made of."""
+        return moments_sums(question.table, part) + _cells(question) if found is None else _sums(question, found)
 
-        Raises:
-            InvalidInputError: nobody can answer this question, or not with this data dictionary.
-            DisclosureError: the answer would rest on too few persons, or too heavily on one.
-        """
-        step = Step(task, step_round, asked.name, asked.inputs)
-        question, part, found = judged(self._judge, admission, step, material)
-        check_sizes(question.task.table, question.parts.rows.dictionary)
-        made = moments_sums(question.task.table, part) + _cells(question) if found is None else _sums(question, found)
-        if not shape.holds(made):
-            raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if found is None else found.cohort
+    def shows(self, task: JsonObject) -> bool:
+        """Of yes/no outcomes: with classes these would be counts of few persons in each of many cells."""
+        return not parse(task).classes
 
-    def own_quality(
-        self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
-    ) -> tuple[JsonObject, int] | None:
-        """How good the net is at this site, by counts of groups of persons, and the persons behind it.
-
-        None where that is not what is asked.
-
-        Raises:
-            InvalidInputError, DisclosureError: as `sums`.
-        """
-        step = Step(task, step_round, asked.name, asked.inputs)
-        if step.name != "evaluation" or parse(task).classes:  # counts of few persons in each of many cells
-            return None
-        question, part, found = judged(self._judge, admission, step, material)
-        if found is None:
-            return None
-        near = rounded if admission.brakes.rounding else unrounded
-        table, fitted = question.task.table, question.block(measured=False)
-        counts = tally(table, part.target, _scores(found), part.persons, admission.min_cohort, near)
-        own: JsonObject = msgspec.to_builtins(quality(counts))
-        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}
-        groups = own_groups(table, question.placed(part), part, _scores(found), near)
-        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), found.cohort
+    def shown(self, question: NetStep, part: DesignBlock, found: WeighedNet, near: Rounding) -> JsonObject:
+        """Its quality, and that of each group."""
+        least = question.admission.min_cohort
+        return shown_quality(question.table, question.placed(part), part, _scores(found), least, near)
 
 
 def _cells(question: NetStep) -> list[int]:

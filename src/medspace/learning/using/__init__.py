@@ -2,6 +2,8 @@
 
 pipeline   what a model computes, from columns as measured to its scores
 kinds      which kinds of task have models that are such a pipeline
+adapting   a model fitted to the rows of one place
+refitting  the parts of it that are: logits moved and stretched, another last layer
 packing    a model as one file of tensors, with its card
 protobuf   messages of Protocol Buffers, as far as ONNX needs them
 onnx       a model as an ONNX graph

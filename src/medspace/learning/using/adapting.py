@@ -15,20 +15,21 @@ from typing import Literal
 import numpy as np
 
 from medspace.learning.glm.design import Matrix, Vector
+from medspace.learning.net.heads import BINARY
 from medspace.learning.net.local import TrainingRows, mean_gradient
 from medspace.learning.net.network import Perceptron
 from medspace.learning.using.errors import TooFewRowsError
 from medspace.learning.using.pipeline import Layer, Pipeline
+from medspace.learning.using.refitting import layer, rescaling, unseen
 from medspace.privacy.disclosure import Labels, Mask
 
 How = Literal["untouched", "intercept", "temperature", "head", "tuned"]
 WAYS: tuple[How, ...] = ("untouched", "intercept", "temperature", "head", "tuned")
 FOLDS, BINS = 5, 10
 FEWEST = 20  # persons
-NEWTON, STEPS, RATE = 30, 20, 0.1
+STEPS, RATE = 20, 0.1
 HELD = 20.0  # rows that the model from elsewhere counts for, where the last layer is trained on
 RIDGE = 1e-3  # a row, on the squared distance from no change
-STEEPEST = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,14 @@ def adapted(model: Pipeline, rows: LocalRows, how: How) -> Pipeline:
 def chosen(model: Pipeline, rows: LocalRows, seed: int, ways: Sequence[How] = WAYS) -> How:
     """The way with the least log-loss in cross-validation over these rows' persons; the first of equals."""
     parts = folds(rows.persons, FOLDS, seed)
-    losses = []
-    for how in ways:
-        lost = [
-            quality(adapted(model, rows.of(parts != k), how), rows.of(parts == k)).loss * int((parts == k).sum())
-            for k in np.unique(parts)
-        ]
-        losses.append(sum(lost))
-    return ways[int(np.argmin(losses))]
+
+    def lost(how: How) -> float:
+        def of_part(own: Mask, others: Mask) -> float:
+            return quality(adapted(model, rows.of(own), how), rows.of(others)).loss * int(others.sum())
+
+        return unseen(parts, of_part)
+
+    return min(ways, key=lost)
 
 
 def folds(persons: Labels, count: int, seed: int) -> Labels:
@@ -99,7 +100,7 @@ def quality(model: Pipeline, rows: LocalRows) -> LocalQuality:
     return LocalQuality(
         rows=len(target),
         cases=cases,
-        auc=_auc(chances, target) if 0 < cases < len(target) else None,
+        auc=area(chances, target) if 0 < cases < len(target) else None,
         brier=float(np.square(target - chances).mean()),
         ece=calibration_error(chances, target),
         loss=float(-np.log(np.where(target == 1.0, chances, 1.0 - chances)).mean()),
@@ -112,43 +113,36 @@ def calibration_error(chances: Vector, target: Vector) -> float:
     return float(np.abs(np.bincount(place, target - chances, BINS)).sum()) / len(target)
 
 
-def _auc(chances: Vector, target: Vector) -> float:
-    """By ranks, ties in the middle (Mann-Whitney)."""
-    _, place, counts = np.unique(chances, return_inverse=True, return_counts=True)
+def area(scores: Vector, target: Vector) -> float:
+    """The area under the curve, by ranks, ties in the middle (Mann-Whitney)."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[place]
     cases = float(target.sum())
     return float((ranks[target == 1.0].sum() - cases * (cases + 1) / 2.0) / (cases * (len(target) - cases)))
 
 
 def _rescaled(model: Pipeline, rows: LocalRows, *, stretched: bool) -> Pipeline:
-    """Log-odds moved, or moved and stretched, by Newton's method on the log-likelihood.
+    """Log-odds moved, or moved and stretched.
 
     A small penalty keeps both numbers finite where there is one outcome only.
     """
-    eta = model.linear(rows.values)[:, 0]
-    columns = np.column_stack([np.ones(len(eta)), eta]) if stretched else np.ones((len(eta), 1))
-    offset = np.zeros(len(eta)) if stretched else eta
-    start = np.array([0.0, 1.0]) if stretched else np.zeros(1)
-    found = _newton(columns, offset, rows.target, start, np.array([RIDGE, RIDGE])[: len(start)] * len(eta))
-    (matrix, constant), factor = model.layers[-1], float(found[1]) if stretched else 1.0
-    return replace(model, layers=(*model.layers[:-1], (matrix * factor, constant * factor + found[0])))
+    eta = model.linear(rows.values)
+    found = rescaling(BINARY, eta, rows.target, RIDGE * len(eta), scaled=stretched)
+    matrix, constant = model.layers[-1]
+    return _ending(model, (matrix * found.scale, found.of(constant)))
 
 
 def _headed(model: Pipeline, rows: LocalRows) -> Pipeline:
     """The last layer fitted anew, with a penalty on how far it moves from where it was."""
-    before = _inner(model, rows.values)
-    spread = before.std(axis=0)
-    scale = np.where(spread > 0.0, spread, 1.0)
-    columns = np.column_stack([np.ones(len(before)), before / scale])
-    offset = model.linear(rows.values)[:, 0]
-    moved = _newton(columns, offset, rows.target, np.zeros(columns.shape[1]), _held(columns.shape[1]))
+    moved = layer(_inner(model, rows.values), rows.target, HELD, model.linear(rows.values))
+    slopes = moved.weights / moved.scale
     matrix, constant = model.layers[-1]
-    last: Layer = (matrix + (moved[1:] / scale)[:, None], constant + moved[0])
+    return _ending(model, (matrix + slopes[:, None], constant + moved.intercept - moved.centre @ slopes))
+
+
+def _ending(model: Pipeline, last: Layer) -> Pipeline:
+    """The model with another last layer."""
     return replace(model, layers=(*model.layers[:-1], last))
-
-
-def _held(width: int) -> Vector:
-    return np.array([1e-6, *[HELD] * (width - 1)])
 
 
 def _inner(model: Pipeline, values: Matrix) -> Matrix:
@@ -174,21 +168,6 @@ def _tuned(model: Pipeline, rows: LocalRows) -> Pipeline:
     (first, constant), *others = network.layers(now)
     first = first / scale[:, None]
     return replace(model, layers=((first, constant - middle @ first), *others))
-
-
-def _newton(columns: Matrix, offset: Vector, target: Vector, start: Vector, ridge: Vector) -> Vector:
-    """Logistic regression with an offset and a penalty on the distance from `start`; a few halved Newton steps."""
-    now = start.copy()
-    for _ in range(NEWTON):
-        eta = np.clip(offset + columns @ now, -STEEPEST, STEEPEST)
-        chance = 1.0 / (1.0 + np.exp(-eta))
-        slope = columns.T @ (target - chance) - ridge * (now - start)
-        bend = (columns * (chance * (1.0 - chance))[:, None]).T @ columns + np.diag(ridge)
-        step = np.linalg.solve(bend + 1e-9 * np.eye(len(now)), slope)
-        now = now + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        if float(np.abs(step).max()) < 1e-10:  # noqa: PLR2004
-            break
-    return now
 
 
 @dataclass(frozen=True, slots=True)

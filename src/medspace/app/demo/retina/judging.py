@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from medspace.app.demo.retina.data import GRADES, REFERABLE, SIDE, HospitalPhotographs, Photographs, joined
 from medspace.core.canonical import JsonObject
 from medspace.learning.glm.design import Layout, Matrix, Vector
-from medspace.learning.net.adapting import LogitAdjustment, adjustment, new_head
 from medspace.learning.net.convolution import ConvNet
 from medspace.learning.net.following import network_of
 from medspace.learning.net.images import BRIGHTEST, scaled
 from medspace.learning.net.task import parse
+from medspace.learning.using.adapting import area
+from medspace.learning.using.refitting import LogitAdjustment, adjustment, new_layer
 
 Grades = NDArray[np.int64]
 BINS = 10
@@ -59,17 +60,13 @@ class SharedNet:
         return evened
 
 
-def area(scores: Vector, yes: Vector) -> float:
-    """The area under the curve: how often somebody with it scores higher than somebody without, ties half."""
-    order = np.sort(scores[yes == 0.0])
-    having = scores[yes == 1.0]
-    below = (np.searchsorted(order, having, "left") + np.searchsorted(order, having, "right")) / 2.0
-    return float(below.sum() / (len(having) * len(order)))
-
-
 def graded(chances: Matrix, grades: Grades) -> JsonObject:
     """AUC (the mean over grades of each against the others), accuracy, calibration error of the likeliest grade."""
-    areas = [area(chances[:, grade], grades == grade) for grade in range(len(GRADES)) if sum(grades == grade) > 0]
+    areas = [
+        area(chances[:, grade], (grades == grade).astype(float))
+        for grade in range(len(GRADES))
+        if sum(grades == grade) > 0
+    ]
     return {
         "auc": float(np.mean(areas)),
         "accuracy": float((chances.argmax(axis=1) == grades).mean()),
@@ -144,7 +141,7 @@ def transferred(net: SharedNet, clinic: Photographs, seed: int) -> JsonObject:
         return area(net.chances(photographs.chosen(others))[:, REFERABLE:].sum(axis=1), yes[others])
 
     def headed(found: Matrix) -> float:
-        return area(new_head(found[known], yes[known]).of(found[others]), yes[others])
+        return area(new_layer(found[known], yes[known]).of(found[others]), yes[others])
 
     return {
         "untouched": referable(clinic),

@@ -1,11 +1,11 @@
-"""What a hospital makes of a shared net for itself, against scikit-learn and by its properties."""
+"""What a hospital makes of a shared model for itself, against scikit-learn and by its properties."""
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from medspace.learning.net.adapting import LogitAdjustment, NewHead, adjustment, new_head
 from medspace.learning.net.heads import BINARY, OutputHead
+from medspace.learning.using.refitting import LastLayer, LogitAdjustment, adjustment, new_layer
 
 
 def answers(count, scale, shift, seed=0):
@@ -55,11 +55,11 @@ def test_steps_that_nobody_reached_say_nothing_about_the_scale():
     assert one == other
 
 
-def test_a_new_head_is_logistic_regression_with_a_ridge():
+def test_a_new_layer_is_logistic_regression_with_a_ridge():
     chance = np.random.default_rng(3)
     features = chance.normal(size=(60, 5)) * [1.0, 3.0, 0.1, 1.0, 1.0] + 2.0
     yes = (features[:, 0] + chance.normal(size=60) > 2.0).astype(float)
-    found = new_head(features, yes, (3.0,))
+    found = new_layer(features, yes, (3.0,))
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     oracle = LogisticRegression(C=1.0 / 3.0, tol=1e-10, max_iter=10_000).fit(scaled, yes)
     assert found.of(features) == pytest.approx(oracle.decision_function(scaled), abs=1e-5)
@@ -69,13 +69,13 @@ def test_the_strength_of_the_ridge_is_chosen_by_rows_left_out():
     chance = np.random.default_rng(4)
     noise = chance.normal(size=(30, 40))
     yes = (chance.random(30) < 0.5).astype(float)
-    assert new_head(noise, yes).penalty >= 30.0
+    assert new_layer(noise, yes).penalty >= 30.0
     clear = np.column_stack([4.0 * yes + chance.normal(size=30), noise[:, :1]])
-    assert new_head(clear, yes).penalty <= 3.0
+    assert new_layer(clear, yes).penalty <= 3.0
 
 
 def test_a_feature_that_never_varies_counts_for_nothing():
     features = np.column_stack([np.linspace(-1, 1, 20), np.full(20, 7.0)])
-    found = new_head(features, (features[:, 0] > 0).astype(float))
-    assert isinstance(found, NewHead)
+    found = new_layer(features, (features[:, 0] > 0).astype(float))
+    assert isinstance(found, LastLayer)
     assert found.weights[1] == pytest.approx(0.0, abs=1e-12)
