@@ -152,10 +152,14 @@ def coarse_covariance(
     if equations.rows != total.hessian:  # penalised
         hessian = np.array([[number(value) for value in row] for row in total.hessian], dtype=np.float64)
         made = times(times(made, hessian), made)
-    scaled = (times(times(back, made), back.T) * dispersion).tolist()
-    coarse = []
+    return coarse(times(times(back, made), back.T) * dispersion)
+
+
+def coarse(covariance: Matrix) -> tuple[float, ...]:
+    """The upper triangle of a covariance, each element rounded by what bounds it."""
+    scaled, made = covariance.tolist(), []
     for k, row in enumerate(scaled):
         for j in range(k, len(row)):
             _, exponent = math.frexp(math.sqrt(max(row[k], 0.0) * max(scaled[j][j], 0.0)))
-            coarse.append(math.ldexp(round(math.ldexp(row[j], ERROR_BITS - exponent)), exponent - ERROR_BITS))
-    return tuple(coarse)
+            made.append(math.ldexp(round(math.ldexp(row[j], ERROR_BITS - exponent)), exponent - ERROR_BITS))
+    return tuple(made)

@@ -96,6 +96,10 @@ async def test_a_survival_task_says_what_is_learned():
     )  # rows, events, deviance; of the age and whether it is missing: slopes, curvature
     assert f"{facts['sums']} sums with each step of the fit" in said
     assert "Nobody learns what happened to whom, or when." in said
+    _, facts, said = await Space(*4 * [published()]).forecast(COX | {"grid": [10, 20]})
+    assert facts["sums"] == 3 + 2 + 2 * 2 * 6
+    assert "At each of 2 times" in said
+    assert "Nobody learns what happened to whom, or when." not in said
 
 
 @KINDS

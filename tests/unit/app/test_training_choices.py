@@ -131,6 +131,11 @@ def test_a_form_becomes_a_task_of_survival():
     assert (task["task"], task["event"], task["time"], task["holdout"]) == ("cox", "num > 0", "age", "0.2")
     assert (task["l2"], "entry" in task, "family" in task) == ("0.0", False, False)
     assert cox.parse(task).time == "age"
+    assert not {"errors", "grid"} & task.keys()
+    robust = task_of(
+        wished(f"kind=cox&target=num+%3E+0&time=age&feature=sex&purpose={PURPOSE}&robust=on&grid=30%2C+60"), CHOICE
+    )
+    assert (robust["errors"], cox.parse(robust).grid) == ("robust", (30.0, 60.0))
     assert [one.value for one in targets(STAGED, "cox")] == [
         *("num > 0", "sex = f", "sex = m", "sick > 0", "grade = a", "grade = b", "grade = c")
     ]

@@ -12,6 +12,19 @@ from medspace.learning.glm.description import MEASURED, unknown_levels
 from medspace.learning.glm.model import Term
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
+STRATA = msgid(
+    "Every hospital has its own baseline risk: only patients of one hospital were compared. The model says whose "
+    "risk is higher, not how high it is."
+)
+SHARED = msgid(
+    "All hospitals have one baseline risk: patients of different hospitals were compared, at times rounded up to "
+    "{times} common ones. The concordance is within hospitals. The model says whose risk is higher, not how "
+    "high it is."
+)
+ROBUST = msgid(
+    "Standard errors are robust (Lin and Wei 1989): they hold where hazards are not proportional, and count the rows "
+    "of a patient together."
+)
 NORMAL_95 = 1.959963984540054  # of a standard normal variable, two-sided
 
 
@@ -40,6 +53,8 @@ def _facts(fitted: CoxFitted, rows: int, names: Mapping[str, str]) -> JsonObject
     return {
         "family": "cox",
         "ties": fitted.ties,
+        "errors": fitted.errors,
+        "grid": list(fitted.grid),
         "coefficients": [
             {"name": term.name, "value": term.coefficient, "standard_error": term.standard_error}
             for term in fitted.terms
@@ -127,14 +142,9 @@ def _share(value: float | None) -> str:
 
 
 def _sentences(fitted: CoxFitted) -> tuple[Text, ...]:
-    said = [
-        Text(
-            msgid(
-                "Every hospital has its own baseline risk: only patients of one hospital were compared. The model "
-                "says whose risk is higher, not how high it is."
-            )
-        )
-    ]
+    said = [Text(SHARED, {"times": len(fitted.grid)}) if fitted.grid else Text(STRATA)]
+    if fitted.errors == "robust":
+        said.append(Text(ROBUST))
     if fitted.measured_on in MEASURED:
         said.append(Text(MEASURED[fitted.measured_on]))
     return (*said, *unknown_levels(fitted.uncarried, noisy=False))

@@ -36,7 +36,7 @@ class CoxEngine(MaskedEngine):
         return width + width * (width + 1) // 2
 
     def difference(self, one: JsonObject, other: JsonObject) -> Text | None:
-        """One feature, level, time, threshold or share held out (`core.engine.Comparing`)."""
+        """One feature, level, time, grid, threshold or share held out (`core.engine.Comparing`)."""
         return _difference(parse(one), parse(other))
 
     def columns(self, step: Step) -> frozenset[str]:
@@ -51,6 +51,8 @@ def _difference(one: CoxTask, other: CoxTask) -> Text | None:
     changed = [
         Text(msgid("the time {name}"), {"name": after or before}) for before, after in times if before != after
     ]
+    if one.grid != other.grid:
+        changed.append(Text(msgid("the times that are summed at")))
     if not changed:
         return difference(one.table, other.table)
     return changed[0] if len(changed) == 1 and one.table == other.table else None

@@ -1,11 +1,14 @@
 """A survival fit under masks: where a total leads, by arithmetic that gives every site the same bits.
 
     moments -> newton -> newton ... -> evaluation -> done
+                                  or -> scores -> evaluation, where standard errors are robust
 
-The branches are those of a GLM (`glm.following`); there is no intercept, and the fit starts from 0.
+The branches are those of a GLM (`glm.following`); there is no intercept, and the fit starts from 0. How a total says
+deviance, gradient and Hessian depends on the baseline: one for each site (`totals`), or one for all (`shared`).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -14,15 +17,17 @@ import numpy as np
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.text import msgid
 from medspace.learning.cox.errors import NoEventError
-from medspace.learning.cox.model import SurvivalQuality
+from medspace.learning.cox.model import CoxPhase, SurvivalQuality
+from medspace.learning.cox.robust import sandwich
+from medspace.learning.cox.shared import BaselineForm
 from medspace.learning.cox.task import CoxTask
 from medspace.learning.cox.totals import RankedTotal
-from medspace.learning.exact import FRACTION, Factor, factor, number, solution, solves, symmetric, triangle
+from medspace.learning.exact import FRACTION, Factor, Rows, factor, number, solution, solves, symmetric, triangle
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import NotConvergedError, SeparatedError, SingularError
 from medspace.learning.glm.following import layout_of
-from medspace.learning.glm.model import FitPhase
+from medspace.learning.glm.outcome import covariance_of
 from medspace.learning.glm.totals import MomentsTotal
 from medspace.learning.newton import (
     EDGE,
@@ -32,6 +37,7 @@ from medspace.learning.newton import (
     Equations,
     NewtonTotal,
     SolvedStep,
+    coarse,
     coarse_covariance,
     halfway,
     keeps_growing,
@@ -48,10 +54,11 @@ class CoxState:
     `beta` and `base` (the last that was an improvement) have 96 bits behind the point, `products` 48: the upper
     triangle of the mean variance of the columns among those at risk, from the first Hessian. `deviances` are those
     of the betas that were improvements, the first that of coefficients of 0. `covariance` (upper triangle, for the
-    columns as measured) is rounded as it will be released.
+    columns as measured) is rounded as it will be released. `deaths` are the events at each time of a common grid;
+    `baseline` and `inverse` (upper triangle, of the Hessian) are there where robust errors are asked about next.
     """
 
-    phase: FitPhase = FitPhase.MOMENTS
+    phase: CoxPhase = CoxPhase.MOMENTS
     round: int = 0
     rows: int = 0
     persons: int = 0
@@ -64,6 +71,9 @@ class CoxState:
     products: tuple[int, ...] = ()
     covariance: tuple[float, ...] = ()
     quality: SurvivalQuality | None = None
+    deaths: tuple[int, ...] = ()
+    baseline: BaselineForm | None = None
+    inverse: tuple[float, ...] = ()
 
     @property
     def objective(self) -> float | None:
@@ -89,6 +99,9 @@ class CoxState:
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions and large integers as text."""
         said: JsonObject = exact(msgspec.to_builtins(self))
+        for name in ("deaths", "baseline", "inverse"):  # states of tasks without them are those of earlier versions
+            if not said[name]:
+                del said[name]
         return said | {name: [str(value) for value in getattr(self, name)] for name in ("beta", "base")}
 
 
@@ -97,14 +110,14 @@ def read(state: JsonObject) -> CoxState:
     return msgspec.convert(state, CoxState, strict=False)
 
 
-def after_moments(task: CoxTask, stand: CoxState, total: MomentsTotal) -> CoxState:
-    """The fit begins: layout, and coefficients of 0.
+def after_moments(task: CoxTask, stand: CoxState, total: MomentsTotal, deaths: tuple[int, ...] = ()) -> CoxState:
+    """The fit begins: layout, and coefficients of 0; `deaths` at each time of the grid, if there is one.
 
     Raises:
         NoEventError: nobody had the event.
         SingularError: no column varies.
     """
-    events = total.target_sum >> FRACTION
+    events = sum(deaths) if task.grid else total.target_sum >> FRACTION
     if not events:
         raise NoEventError
     layout = layout_of(task.table, total)
@@ -113,7 +126,7 @@ def after_moments(task: CoxTask, stand: CoxState, total: MomentsTotal) -> CoxSta
     beta = (0,) * len(layout.kept)
     return replace(
         stand,
-        phase=FitPhase.NEWTON,
+        phase=CoxPhase.NEWTON,
         round=stand.round + 1,
         rows=total.rows,
         persons=total.persons,
@@ -121,6 +134,7 @@ def after_moments(task: CoxTask, stand: CoxState, total: MomentsTotal) -> CoxSta
         layout=layout,
         beta=beta,
         base=beta,
+        deaths=deaths,
     )
 
 
@@ -149,8 +163,14 @@ def _apart(stand: CoxState, equations: Equations) -> Factor | None:
     return factor(equations.rows, maths.SINGULAR)
 
 
-def after_newton(task: CoxTask, stand: CoxState, total: NewtonTotal, proposal: JsonObject) -> CoxState:
-    """Halve, step, or step for the last time.
+def after_newton(
+    task: CoxTask,
+    stand: CoxState,
+    total: NewtonTotal,
+    proposal: JsonObject,
+    baseline: Callable[[], BaselineForm] | None = None,
+) -> CoxState:
+    """Halve, step, or step for the last time; `baseline` is the common one of this total, if there is one.
 
     Raises:
         ProposalInvalidError: what was proposed is not the step of this total.
@@ -176,8 +196,25 @@ def after_newton(task: CoxTask, stand: CoxState, total: NewtonTotal, proposal: J
     if step.stride > math.sqrt(task.table.tolerance):
         raise SeparatedError
     back = np.diag(1.0 / np.asarray(stand.arranged.scale, dtype=np.float64))
-    covariance = coarse_covariance(back, total, equations, apart)
-    return _allowed(task, replace(moved, phase=FitPhase.EVALUATION, covariance=covariance))
+    if task.errors == "model":
+        covariance = coarse_covariance(back, total, equations, apart)
+        return _allowed(task, replace(moved, phase=CoxPhase.EVALUATION, covariance=covariance))
+    inverse = apart.inverse()[np.triu_indices(len(stand.beta))]
+    told = None if baseline is None else baseline()
+    return _allowed(task, replace(moved, phase=CoxPhase.SCORES, inverse=tuple(inverse.tolist()), baseline=told))
+
+
+def after_scores(task: CoxTask, stand: CoxState, middle: Rows) -> CoxState:
+    """The robust covariance, coarsely rounded.
+
+    Raises:
+        NotConvergedError: the task allows no further round.
+    """
+    inverse = np.asarray(covariance_of(stand.inverse, len(stand.beta)), dtype=np.float64)
+    back = np.diag(1.0 / np.asarray(stand.arranged.scale, dtype=np.float64))
+    made = sandwich(back, inverse, np.array([[number(value) for value in row] for row in middle], dtype=np.float64))
+    after = replace(stand, phase=CoxPhase.EVALUATION, round=stand.round + 1, covariance=coarse(made))
+    return _allowed(task, replace(after, inverse=(), baseline=None))
 
 
 def _moved(stand: CoxState, total: NewtonTotal, equations: Equations, step: SolvedStep) -> CoxState:
@@ -220,7 +257,7 @@ def _allowed(task: CoxTask, stand: CoxState) -> CoxState:
 
 def after_evaluation(stand: CoxState, total: RankedTotal) -> CoxState:
     """The fit is done."""
-    return replace(stand, phase=FitPhase.DONE, round=stand.round + 1, quality=quality(total))
+    return replace(stand, phase=CoxPhase.DONE, round=stand.round + 1, quality=quality(total))
 
 
 def quality(total: RankedTotal) -> SurvivalQuality:

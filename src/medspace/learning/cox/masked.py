@@ -11,19 +11,30 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Measure
 from medspace.learning.cox import following
 from medspace.learning.cox.following import CoxState
-from medspace.learning.cox.model import CoxFitted, SiteSurvival, SurvivalQuality
+from medspace.learning.cox.model import CoxFitted, CoxPhase, SiteSurvival, SurvivalQuality
+from medspace.learning.cox.shared import SharedTotal, baseline_of, check_shared, newton_of, shared_shape, shared_total
 from medspace.learning.cox.summing import CoxSumming
 from medspace.learning.cox.task import COX, CoxTask, parse
-from medspace.learning.cox.totals import SurvivalCheck, newton_shape, newton_total, ranked_shape, ranked_total
+from medspace.learning.cox.totals import (
+    SurvivalCheck,
+    newton_shape,
+    newton_total,
+    ranked_shape,
+    ranked_total,
+    scores_shape,
+    timed_shape,
+)
+from medspace.learning.exact import FRACTION, symmetric
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.model import Fit, FitPhase, Term
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
-from medspace.learning.glm.totals import moments_shape, moments_total
+from medspace.learning.glm.totals import moments_total
+from medspace.learning.newton import NewtonTotal
 from medspace.learning.phases import Phase, Walk
 from medspace.policy import gates
 from medspace.runs.errors import AnswerInvalidError, RunError
-from medspace.runs.masked.ports import State
+from medspace.runs.masked.ports import Shape, State
 from medspace.runs.ports import Result
 
 
@@ -60,34 +71,74 @@ class MaskedCox(Walk[CoxState]):
 
     @property
     def phases(self) -> Mapping[str, Phase[CoxState]]:
-        """Moments, Newton rounds, evaluation."""
+        """Moments, Newton rounds, the scores of robust errors, evaluation."""
         return {
-            FitPhase.MOMENTS: Phase(
-                shape=lambda _: moments_shape(self.task.table),
-                check=lambda stand, total, sites: self._check(stand, sites).table.moments(total),
-                follow=lambda stand, total, *_: following.after_moments(
-                    self.task, stand, moments_total(self.task.table, total)
-                ),
+            CoxPhase.MOMENTS: Phase(
+                shape=lambda _: timed_shape(self.task.table, self._times),
+                check=lambda stand, total, sites: self._check(stand, sites).timed(total, self._times),
+                follow=self._begun,
             ),
-            FitPhase.NEWTON: Phase(
-                shape=lambda stand: newton_shape(len(stand.beta), stand.rows),
+            CoxPhase.NEWTON: Phase(
+                shape=self._newton_shape,
                 check=self._check_newton,
-                follow=lambda stand, total, proposal, _: following.after_newton(
-                    self.task, stand, newton_total(len(stand.beta), total)[1], proposal
-                ),
-                inputs=_asked,
-                propose=lambda stand, total: following.proposed(
-                    self.task, stand, newton_total(len(stand.beta), total)[1]
-                ),
+                follow=self._moved,
+                inputs=self._asked,
+                propose=lambda stand, total: following.proposed(self.task, stand, self._read(stand, total)[1]),
                 restarts=True,
             ),
-            FitPhase.EVALUATION: Phase(
+            CoxPhase.SCORES: Phase(
+                shape=lambda stand: scores_shape(len(stand.beta), stand.rows),
+                check=lambda stand, total, sites: self._check(stand, sites).scores(
+                    total, len(stand.beta), stand.rows, stand.events
+                ),
+                follow=lambda stand, total, *_: following.after_scores(
+                    self.task, stand, symmetric(total[2:], len(stand.beta))
+                ),
+                inputs=self._asked,
+                restarts=True,
+            ),
+            CoxPhase.EVALUATION: Phase(
                 shape=lambda stand: ranked_shape(stand.rows),
                 check=lambda stand, total, sites: self._check(stand, sites).ranked(total),
                 follow=lambda stand, total, *_: following.after_evaluation(stand, ranked_total(total)),
-                inputs=_asked,
+                inputs=lambda stand: question(stand.asked, stand.arranged),
             ),
         }
+
+    @property
+    def _times(self) -> int:
+        return len(self.task.grid)
+
+    def _begun(self, stand: CoxState, total: Sequence[int], *_: object) -> CoxState:
+        plain = total[: len(total) - self._times]
+        deaths = tuple(count >> FRACTION for count in total[len(plain) :])
+        return following.after_moments(self.task, stand, moments_total(self.task.table, plain), deaths)
+
+    def _newton_shape(self, stand: CoxState) -> Shape:
+        width = len(stand.beta)
+        if self.task.grid:
+            return shared_shape(self.task, stand.deaths, width, stand.rows)
+        return newton_shape(width, stand.rows)
+
+    def _read(self, stand: CoxState, total: Sequence[int]) -> tuple[SharedTotal | None, NewtonTotal]:
+        """A total of a common baseline, if there is one, and what it says of the fit."""
+        width = len(stand.beta)
+        if not self.task.grid:
+            return None, newton_total(width, total)[1]
+        found = shared_total(self.task, stand.deaths, width, total)
+        return found, newton_of(found)
+
+    def _moved(self, stand: CoxState, total: Sequence[int], proposal: JsonObject, _sites: int) -> CoxState:
+        shared, found = self._read(stand, total)
+        baseline = None if shared is None else lambda: baseline_of(shared)
+        return following.after_newton(self.task, stand, found, proposal, baseline)
+
+    def _asked(self, stand: CoxState) -> JsonObject:
+        asked = question(stand.asked, stand.arranged)
+        if not self.task.grid:
+            return asked
+        told = {} if stand.baseline is None else {"baseline": msgspec.to_builtins(stand.baseline)}
+        return {**asked, "deaths": list(stand.deaths), **told}
 
     def start(self) -> CoxState:
         """Nothing is fitted yet."""
@@ -101,7 +152,13 @@ class MaskedCox(Walk[CoxState]):
         return SurvivalCheck(self.task, stand.round + 1, sites)
 
     def _check_newton(self, stand: CoxState, total: Sequence[int], sites: int) -> None:
-        self._check(stand, sites).newton(total, len(stand.beta), stand.rows, stand.events)
+        check, width = self._check(stand, sites), len(stand.beta)
+        if not self.task.grid:
+            check.newton(total, width, stand.rows, stand.events)
+            return
+        check.table.counts(total[:2])
+        found = shared_total(self.task, stand.deaths, width, total)
+        check_shared(check.table, found, stand.rows, stand.events)
 
     def outcome(self, state: State) -> JsonObject:
         """Coefficients, their covariance, the layout, the objective of each round, quality over all sites.
@@ -155,6 +212,8 @@ class MaskedCox(Walk[CoxState]):
             pooled=made.quality,
             measured_on="held-out rows" if self.task.table.evaluation.holdout else "training rows",
             uncarried=uncarried(self.task.table, made.layout),
+            errors=self.task.errors,
+            grid=tuple(map(repr, self.task.grid)),
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -196,10 +255,6 @@ class MaskedCox(Walk[CoxState]):
             reason = Text(msgid("it is not a valid quality report"))
             raise AnswerInvalidError(site=site, round=self.task.table.max_rounds, reason=reason) from None
         return SiteSurvival(site, own.rows, own.quality)
-
-
-def _asked(stand: CoxState) -> JsonObject:
-    return question(stand.asked, stand.arranged)
 
 
 @dataclass(frozen=True, slots=True)

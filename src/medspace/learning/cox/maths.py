@@ -47,7 +47,7 @@ class PartialSums:
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparisons:
+class Comparisons:
     """The events one by one: at which moment each is, its share l/d, phi, the mean of x, under phi."""
 
     moments: Vector  # the different times of events, sorted
@@ -65,15 +65,14 @@ def partial(matrix: Matrix, survival: Survival, eta: Vector, ties: Literal["efro
 
     Only differences of predictors and of columns matter: both are centred first, which keeps digits.
     """
-    matrix = matrix - matrix.mean(axis=0, keepdims=True)
-    eta = eta - eta.max(initial=-np.inf)
+    matrix, eta = centred(matrix, eta)
     risk = np.exp(eta)
     event = survival.event
     if not event.any():
         nothing = np.zeros(len(eta))
         width = matrix.shape[1]
         return PartialSums(0, 0.0, np.zeros(width), np.zeros((width, width)), nothing, nothing)
-    found = _comparisons(matrix, survival, risk, ties)
+    found = comparisons(matrix, survival, risk, ties)
     expected = _expected(survival, risk, found)
     half = matrix * np.sqrt(expected)[:, None]
     hessian = half.T @ half - found.means.T @ found.means
@@ -88,7 +87,13 @@ def partial(matrix: Matrix, survival: Survival, eta: Vector, ties: Literal["efro
     )
 
 
-def _comparisons(matrix: Matrix, survival: Survival, risk: Vector, ties: str) -> _Comparisons:
+def centred(matrix: Matrix, eta: Vector) -> tuple[Matrix, Vector]:
+    """Columns about their means, and predictors below their largest."""
+    return matrix - matrix.mean(axis=0, keepdims=True), eta - eta.max(initial=-np.inf)
+
+
+def comparisons(matrix: Matrix, survival: Survival, risk: Vector, ties: str) -> Comparisons:
+    """All events of a stratum, each with whom it is compared with."""
     event = survival.event
     moments, own = np.unique(survival.time[event], return_inverse=True)
     deaths = np.bincount(own)
@@ -104,7 +109,7 @@ def _comparisons(matrix: Matrix, survival: Survival, risk: Vector, ties: str) ->
     order = np.arange(len(at)) - np.repeat(np.cumsum(deaths) - deaths, deaths)
     share = order / deaths[at] if ties == "efron" else np.zeros(len(at))
     compared = at_risk[at] - share[:, None] * dying[at]
-    return _Comparisons(moments, own, at, share, compared[:, 0], compared[:, 1:] / compared[:, :1])
+    return Comparisons(moments, own, at, share, compared[:, 0], compared[:, 1:] / compared[:, :1])
 
 
 def _still(weighed: Matrix, time: Vector, moments: Vector) -> Matrix:
@@ -115,7 +120,7 @@ def _still(weighed: Matrix, time: Vector, moments: Vector) -> Matrix:
     return np.asarray(after[np.searchsorted(time[order], moments, side="left")], dtype=np.float64)
 
 
-def _expected(survival: Survival, risk: Vector, found: _Comparisons) -> Vector:
+def _expected(survival: Survival, risk: Vector, found: Comparisons) -> Vector:
     """The expected events of each row: its shares of all comparisons for which it was at risk."""
     inverse = 1.0 / found.phi
     own = survival.event
@@ -124,7 +129,7 @@ def _expected(survival: Survival, risk: Vector, found: _Comparisons) -> Vector:
     return np.maximum(expected, 0.0)
 
 
-def _until(survival: Survival, found: _Comparisons, values: Vector) -> Vector:
+def _until(survival: Survival, found: Comparisons, values: Vector) -> Vector:
     """The sum of the values of the comparisons for which each row was at risk."""
     total = np.concatenate([[0.0], np.cumsum(np.bincount(found.at, values))])
     until = total[np.searchsorted(found.moments, survival.time, side="right")]

@@ -1,9 +1,20 @@
 """What a survival model holds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from medspace.learning.cox.task import Ties
+from medspace.learning.cox.task import Errors, Ties
 from medspace.learning.glm.model import Term
+
+
+class CoxPhase(StrEnum):
+    """What the next round asks; DONE asks nothing."""
+
+    MOMENTS = "moments"
+    NEWTON = "newton"
+    SCORES = "scores"
+    EVALUATION = "evaluation"
+    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,9 @@ class CoxFitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON.
 
     The coefficients are logarithms of hazard ratios, for the columns as measured. `deviance` and `null_deviance` (of
-    coefficients of 0) are of the rows of the fit. `uncarried` as in `glm.model.Fitted`.
+    coefficients of 0) are of the rows of the fit. `errors` says which standard errors the terms have; with a `grid`
+    (exact text) all hospitals have one baseline, at times that were rounded up to it. `uncarried` as in
+    `glm.model.Fitted`.
     """
 
     terms: tuple[Term, ...]
@@ -48,3 +61,5 @@ class CoxFitted:
     pooled: SurvivalQuality
     measured_on: str  # "training rows" or "held-out rows"
     uncarried: tuple[str, ...] = ()
+    errors: Errors = "model"
+    grid: tuple[str, ...] = ()

@@ -12,16 +12,18 @@ import numpy as np
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
 from medspace.learning.cox.following import quality
-from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk
+from medspace.learning.cox.judging import CoxStep, Risk, SharedRisk, SurvivalBlock, WeighedRisk, WeighedScores
 from medspace.learning.cox.maths import concordance
+from medspace.learning.cox.robust import squared
+from medspace.learning.cox.shared import events_at, site_sums
 from medspace.learning.cox.task import COX
 from medspace.learning.cox.totals import RankedTotal
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.summing import moments_sums
+from medspace.privacy.disclosure import Vector, ranked
 from medspace.privacy.disclosure import number as persons_of
-from medspace.privacy.disclosure import ranked
 from medspace.privacy.rounding import Rounding
 
 OWN: Mapping[str, Reader] = MappingProxyType({COX: CoxStep.read})
@@ -33,7 +35,7 @@ class CoxSumming(JudgedSumming[CoxStep]):
     def __init__(self, judge: Judge | None = None) -> None:
         super().__init__(judge or Judge(OWN), CoxStep.read)
 
-    def vector(self, question: CoxStep, part: SurvivalBlock, found: WeighedRisk | None) -> list[int]:
+    def vector(self, question: CoxStep, part: SurvivalBlock, found: Risk | None) -> list[int]:
         """Moments, sums at a beta, or how many pairs are in order."""
         return _sums(question, part, found)
 
@@ -44,18 +46,37 @@ class CoxSumming(JudgedSumming[CoxStep]):
         return {"quality": msgspec.to_builtins(quality(counted))}
 
 
-def _sums(question: CoxStep, found: SurvivalBlock, risk: WeighedRisk | None) -> list[int]:
+def _sums(question: CoxStep, found: SurvivalBlock, risk: Risk | None) -> list[int]:
     if risk is None:
-        return moments_sums(question.task.table, found.part)
+        times = len(question.task.grid)
+        deaths = events_at(found.survival, times) if times else []
+        return moments_sums(question.task.table, found.part) + _counts(deaths)
+    if isinstance(risk, WeighedScores):
+        middle = squared(risk.scores, found.part.persons)
+        return _finite(question, [len(risk.scores), risk.events], middle[np.triu_indices(len(middle))])
+    if isinstance(risk, SharedRisk):
+        deaths = [] if question.shared is None else question.shared.deaths
+        own = site_sums(risk.matrix, found.survival, risk.eta, question.task, deaths)
+        return _finite(question, [len(risk.eta), int(found.survival.event.sum())], own)
     if question.step.name == "evaluation":
         total = _ranked(found, risk, 1, risk.sums.deviance)
         counts = _counts([total.rows, total.persons, total.events])
         return [*counts, total.deviance, *_counts([total.pairs, total.ordered])]
     sums = risk.sums
     numbers = np.concatenate([[sums.deviance], sums.gradient, sums.hessian[np.triu_indices(len(sums.gradient))]])
-    if not np.isfinite(numbers).all():
+    return _finite(question, [len(risk.eta), sums.events], numbers)
+
+
+def _finite(question: CoxStep, counts: Iterable[int], numbers: "Vector | list[float]") -> list[int]:
+    """Counts and sums, as integers.
+
+    Raises:
+        StepInvalidError: a sum is not finite.
+    """
+    values = np.asarray(numbers, dtype=np.float64)
+    if not np.isfinite(values).all():
         raise invalid(question.step, msgid("the sums at this beta are not finite"))
-    return _counts([len(risk.eta), sums.events]) + [fixed(value) for value in numbers.tolist()]
+    return _counts(counts) + [fixed(value) for value in values.tolist()]
 
 
 def _ranked(found: SurvivalBlock, risk: WeighedRisk, least: int, deviance: float) -> RankedTotal:

@@ -1,25 +1,29 @@
 """The vectors that sites add up for a survival model: what stands where, how large it can be, what cannot be right.
 
     moments     as a GLM on the event (`glm.totals`): its sum of the target is the number of events
-    newton      rows, events, deviance, gradient, upper triangle of the Hessian
+                (with a grid, besides: how many have the event at each time)
+    newton      rows, events, deviance, gradient, upper triangle of the Hessian (with a grid: `shared`)
+    scores      rows, events, upper triangle of the sum over persons of the products of their scores
     evaluation  rows, persons, events, deviance, comparable pairs, twice the ordered pairs
 
 Every number is an integer that stands for v * 2**-96, counts too. The bounds are public.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt
 
 from medspace.core.text import msgid
 from medspace.learning.cox.task import CoxTask
 from medspace.learning.exact import FRACTION, ONE, symmetric
-from medspace.learning.glm.totals import MOST_ROWS, SLACK, TotalCheck
+from medspace.learning.glm.task import GlmTask
+from medspace.learning.glm.totals import MOST_ROWS, SLACK, TotalCheck, moments_shape
 from medspace.learning.newton import NewtonTotal
 from medspace.runs.masked.ports import Shape
 
 KEPT = 16  # shapes of each kind
+MOST_SCORED = 2**29  # rows of all sites whose scores are summed: the squares of larger ones have no room under masks
 MOST_LOSS = 128  # of an event: twice the logarithm of 2^32 rows, and a predictor within 15 units of its middle
 
 
@@ -46,6 +50,25 @@ def newton_shape(width: int, rows: int) -> Shape:
     gradient = [2 * own * value] * width
     hessian = [own * value * value] * (width * (width + 1) // 2)
     return _shape([own, own, own * MOST_LOSS, *gradient, *hessian])
+
+
+@lru_cache(maxsize=KEPT)
+def timed_shape(task: GlmTask, times: int) -> Shape:
+    """The vector of the first question of a task with a grid of so many times."""
+    plain = moments_shape(task)
+    assert isinstance(plain.largest, tuple)  # noqa: S101 - it bounds each number
+    return replace(plain, count=plain.count + times, largest=(*plain.largest, *[MOST_ROWS << FRACTION] * times))
+
+
+@lru_cache(maxsize=KEPT)
+def scores_shape(width: int, rows: int) -> Shape:
+    """The vector of the question about robust errors.
+
+    All scores of a column add up, absolutely, to no more than twice the events times the distance of two values.
+    """
+    own = min(rows, MOST_SCORED)
+    most = (4 * own * (isqrt(2 * own) + 1)) ** 2
+    return _shape([own, own, *[most] * (width * (width + 1) // 2)])
 
 
 @lru_cache(maxsize=KEPT)
@@ -103,6 +126,30 @@ class SurvivalCheck:
         check.that(counted == events, msgid("its number of events changed during the run"))
         check.that(total[2] >= -_slack(rows << FRACTION), msgid("its deviance is negative"))
         check.semidefinite(found.hessian)
+
+    def timed(self, total: Sequence[int], times: int) -> None:
+        """The first total, with the events at each time of a grid: each is of a row.
+
+        Raises:
+            TotalInvalidError: it cannot be right.
+        """
+        check, plain = self.table, total[: len(total) - times]
+        check.moments(plain)
+        check.counts(total[len(plain) :])
+        events = sum(total[len(plain) :])
+        check.that(events <= plain[-1], msgid("its counts contradict each other"))
+
+    def scores(self, total: Sequence[int], width: int, rows: int, events: int) -> None:
+        """The total of the question about robust errors: a sum of squares.
+
+        Raises:
+            TotalInvalidError: it cannot be right.
+        """
+        check = self.table
+        check.counts(total[:2])
+        check.that(total[0] >> FRACTION == rows, msgid("its number of rows changed during the run"))
+        check.that(total[1] >> FRACTION == events, msgid("its number of events changed during the run"))
+        check.semidefinite(symmetric(total[2:], width))
 
     def ranked(self, total: Sequence[int]) -> None:
         """The last total: pairs are of an event and another patient.

@@ -74,6 +74,8 @@ class TrainingWishes:
     # cox
     time: str = ""
     entry: str = ""
+    robust: bool = False
+    grid: str = ""
     # net
     layers: str = ""
     ordinal: bool = False
@@ -203,6 +205,10 @@ def _cox(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> Js
             own[name] = column
         elif column or needed:
             raise ChoiceError(field=name)
+    if wished.robust:
+        own["errors"] = "robust"
+    if wished.grid:
+        own["grid"] = [_number("grid", one) for one in _listed(wished.grid)]
     return own | ({} if wished.holdout in NONE else {"holdout": _number("holdout", wished.holdout)})
 
 
