@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from medspace.app.demo.retina.data import GRADES, Photographs
+from medspace.app.demo.retina.space import MIN_COHORT
 from medspace.learning.glm.design import Layout
 from medspace.learning.net.convolution import ConvNet
 from medspace.learning.net.following import network_of
 from medspace.learning.net.images import BRIGHTEST, scaled
-from medspace.learning.net.local import TrainingRows, clipped, residuals, steps_of, trained
+from medspace.learning.net.local import TrainingRows, clipped, passes, residuals, trained
 from medspace.learning.net.task import NetTask
 from medspace.privacy.rounding import UPDATE_BITS, rounded
 
 Vector = NDArray[np.float64]
+LEAST = MIN_COHORT  # rows of a batch: each photograph is a patient's own
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def train(task: NetTask, given: Sequence[Photographs]) -> Trained:
 
 def _moved(task: NetTask, network: ConvNet, weights: Vector, rows: TrainingRows, number: int, place: int) -> Vector:
     how = task.local.of_round(number, task.rounds)
-    after = trained(network, weights, rows, how, f"{task.seed}\n{number}\n{place}".encode())
+    after = trained(network, weights, rows, how, f"{task.seed}\n{number}\n{place}".encode(), least=LEAST)
     carried = float(np.abs(residuals(network, weights, rows)).sum(axis=1).mean())
-    reach = min(how.rate * steps_of(rows.size, how) * carried, task.clip)
+    reach = min(how.rate * passes(rows.size, how, LEAST).steps * carried, task.clip)
     change = clipped(after - weights, task.clip)
     return clipped(rounded(change, np.full(len(change), reach), UPDATE_BITS), task.clip)
 

@@ -8,18 +8,17 @@ starts `medspace up` six times, and then does what the people of the company and
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from medspace.adapters.keys import create_key, create_token, make_folder
 from medspace.adapters.ownership import write_owned
 from medspace.app.compose.sdk import connect
 from medspace.app.demo.data import HOSPITALS, write_hospital
+from medspace.app.demo.processes import started
 from medspace.app.demo.space import Party
 from medspace.app.demo.story import show, tell
 from medspace.app.doors.cli.screen import Screen
@@ -28,7 +27,6 @@ from medspace.trust.jws import encode
 
 NAMES = ("authority", "company", *(hospital.key for hospital in HOSPITALS))
 PLACEHOLDER = "@AUTHORITY_KEY@"
-STARTUP = 60.0  # seconds
 
 
 def prepare(source: Path, folder: Path) -> dict[str, Path]:
@@ -46,34 +44,6 @@ def prepare(source: Path, folder: Path) -> dict[str, Path]:
         files[name] = folder / name / "medspace.toml"
         write_owned(files[name], (source / f"{name}.toml").read_text().replace(PLACEHOLDER, pinned))
     return files
-
-
-@contextmanager
-def started(files: Iterable[Path]) -> Iterator[None]:
-    """One connector for each file, as processes of their own, from the moment that all answer."""
-    processes = {file: _start(file) for file in files}
-    try:
-        for file, process in processes.items():
-            _wait_until_running(process, file)
-        yield
-    finally:
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            process.wait(STARTUP)
-
-
-def _start(file: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "medspace", "up", str(file)]
-    with (file.parent / "connector.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own program
-
-
-def _wait_until_running(process: subprocess.Popen[str], file: Path) -> None:
-    for line in process.stdout or ():
-        if " is running: " in line:
-            return
-    raise SystemExit(f"{file} did not start; see connector.log beside it")
 
 
 def members_of(files: Mapping[str, Path]) -> Sequence[Party]:
@@ -99,7 +69,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="six-connectors-")))
         files = prepare(options.configs, folder)
-        stack.enter_context(started(files.values()))
+        stack.enter_context(started(list(files.values())))
         spaces = {name: stack.enter_context(connect(file)) for name, file in files.items()}
         result = tell(members_of(files), spaces, folder, lambda _: None, "en")
         result["seconds"] = {"total": round(time.perf_counter() - began, 3)}

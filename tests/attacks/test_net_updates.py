@@ -5,6 +5,7 @@ import pytest
 
 from medspace.core.usage import Brakes
 from medspace.learning.exact import FRACTION, number
+from medspace.learning.net import summing
 from medspace.learning.net.masked import MaskedNets
 from medspace.learning.net.totals import HEAD
 from medspace.privacy.errors import DisclosureError
@@ -77,9 +78,9 @@ def test_an_update_beyond_the_norm_bound_ends_the_run(attack_report):
     assert np.abs(unchecked.weights).min() > 900
 
 
-def update(rows, least=1, brakes=None):
+def update(rows, least=1, brakes=None, **changes):
     """What one hospital sends of a net's first round, one step of gradient descent, before it is masked."""
-    document = task(WIDE, batch=0, rate=0.5, layers=[4], activation="tanh")
+    document = task(WIDE, rate=0.5, layers=[4], activation="tanh", **({"batch": 0} | changes))
     everybody = hospitals()
     run = MaskedRun(document, everybody, tasks=MaskedNets())
     state = run.step(again(run.summed.first()))
@@ -125,6 +126,42 @@ def test_a_hospital_gives_no_update_of_a_single_patient():
     patient = {name: values[:1] for name, values in made(50, 5).items()}
     with pytest.raises(DisclosureError):
         update(patient, least=5)
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "control"])
+def test_a_task_with_batches_of_one_shows_no_patient_to_all_other_hospitals_together(on, attack_report, monkeypatch):
+    """They know the fourth one's change; the task, which is theirs, takes one step on one row of sixty."""
+    if not on:
+        monkeypatch.setattr(summing, "_least", lambda *_: 0)
+    many = made(60, 5)
+    numbers, scaled = update(many, least=5, batch=1, updates=1)
+    rows = np.column_stack([many[name] for name in WIDE])
+    off = np.abs(rows - inverted(numbers, scaled))
+    read = int((off < 0.05).sum(axis=1).max())
+    attack_report(
+        "nets: gradient inversion by all other hospitals, of a task with batches of one patient: columns read",
+        **{"got" if on else "control": read},
+        of=3,
+        unit="columns",
+    )
+    assert (read == 3) is not on
+
+
+def test_nobody_else_knows_which_patients_are_in_a_batch_and_no_two_tasks_have_batches_in_common(monkeypatch):
+    """Else a task with one patient more in its first batch would tell what that patient adds to it."""
+    seeds = []
+
+    def noted(*given):
+        seeds.append(given[4])
+        return trained_there(*given)
+
+    trained_there = summing.trained
+    monkeypatch.setattr(summing, "trained", noted)
+    many, public = made(60, 5), Brakes(split=False)
+    for changes in ({"batch": 8}, {"batch": 8}, {"batch": 9}, {"batch": 8, "brakes": public}):
+        update(many, least=5, **changes)
+    assert seeds[0] == seeds[1]
+    assert len(set(seeds)) == 3
 
 
 def test_the_update_of_many_is_not_the_row_of_anybody():

@@ -4,25 +4,37 @@ import json
 
 import pytest
 
-from medspace.app.demo.retina import data
+from medspace.app.demo.processes import started
+from medspace.app.demo.retina import data, space
 from medspace.app.demo.retina.story import PilotPlan, run_pilot
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.verbs import root
 from medspace.core.errors import MedspaceError
 from medspace.learning.net import convolution
+from tests.ports import claim
 from tests.shared_data import DATA
 
 pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory):
+def claimed():
+    """The first port of the connectors."""
+    return claim(space.PORTS)[0]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory, claimed):
     """The story told once, without its adjustment to people: what it said, and its folder."""
     if not all((DATA / folder / file).exists() for folder, file in (data.RETINA, data.CLINIC)):
         pytest.skip(f"{DATA} has no {data.RETINA[0]} or {data.CLINIC[0]}: set MEDSPACE_DATA")
     folder = tmp_path_factory.mktemp("pilot") / "space"
-    command = ["pilot", "retina", "--rounds", "1", "--data", str(DATA), "--folder", str(folder), "--json"]
-    return root(command), folder
+    return root([*short(claimed), "--folder", str(folder)]), folder
+
+
+def short(port, *options):
+    """The command of the short form."""
+    return ["pilot", "retina", "--rounds", "1", "--port", str(port), "--data", str(DATA), "--json", *options]
 
 
 def test_it_goes_from_contract_to_verified_logs(story):
@@ -43,6 +55,26 @@ def test_card_picture_and_logs_stay_in_the_folder(story):
     assert "Convolutional network" in (folder / "card.html").read_text()
     assert json.loads((folder / "card.json").read_text())["signed"]
     assert len(list(folder.glob("*.log.json"))) == 8
+
+
+def test_as_processes_the_model_is_the_same_to_the_bit(story, claimed, tmp_path):
+    _, folder = story
+    apart = tmp_path / "apart"
+    assert root(short(claimed, "--processes", "--without-clinic", "--folder", str(apart))) == 0
+    one, other = (json.loads((place / "pilot.json").read_text()) for place in (folder, apart))
+    assert other["model"]["weights"] == one["model"]["weights"]
+    assert other["training"]["losses"] == one["training"]["losses"]
+    assert other["sites"] == one["sites"]
+    assert other["audit"]["verified"]
+    assert len(list(apart.glob("*/connector.log"))) == 7  # authority, company, five hospitals
+
+
+def test_a_connector_that_does_not_start_is_named_with_its_log(tmp_path):
+    file = tmp_path / "medspace.toml"
+    file.write_text("[participant]")
+    with pytest.raises(MedspaceError, match=r"connector\.log"), started([file]):
+        pytest.fail("it started")
+    assert (tmp_path / "connector.log").stat().st_size
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(story):

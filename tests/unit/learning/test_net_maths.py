@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.learning.net.heads import BINARY, OutputHead
-from medspace.learning.net.local import TrainingRows, batches, clipped, mean_gradient, trained
+from medspace.learning.net.local import TrainingRows, batches, clipped, mean_gradient, passes, trained
 from medspace.learning.net.network import Perceptron
 from medspace.learning.net.server import AdaptiveMoments, stepped
 from medspace.learning.net.task import LocalTraining, ServerStep
@@ -101,6 +101,25 @@ def test_updates_are_counted_whatever_the_rows():
     assert [len(list(batches(count, how, b"s"))) for count in (1, 5, 400)] == [7, 7, 7]
     orders = [np.concatenate(list(batches(50, LocalTraining(batch=5), seed))).tolist() for seed in (b"a", b"a", b"b")]
     assert orders[0] == orders[1] != orders[2]
+
+
+@given(st.integers(1, 60), st.integers(0, 50), st.integers(1, 20), st.integers(1, 30))
+def test_no_batch_has_fewer_rows_than_a_sum_needs_and_every_pass_is_whole(count, size, updates, least):
+    for how in (LocalTraining(batch=size, updates=updates), LocalTraining(batch=size, epochs=2)):
+        taken, said = list(batches(count, how, b"seed", least)), passes(count, how, least)
+        assert min(map(len, taken)) >= min(least, count)
+        assert max(map(len, taken)) - min(map(len, taken)) <= 1
+        assert len(set(np.bincount(np.concatenate(taken), minlength=count).tolist())) == 1
+        assert len(taken) == said.steps >= (updates if how.updates else 2)
+
+
+def test_tiny_steps_are_the_gradient_of_all_rows_however_they_are_cut():
+    """Each row weighs the same, in a batch of three as in one of four."""
+    network, made = Perceptron((4, 1)), rows(31, 4)
+    start, rate = network.first(1), 1e-6
+    moved = trained(network, start, made, LocalTraining(rate=rate, batch=4), b"s") - start
+    whole = mean_gradient(network, start, made, 0.0)
+    assert moved / rate == pytest.approx(-8 * whole, rel=1e-4, abs=1e-6)
 
 
 def test_full_batches_are_gradient_descent():

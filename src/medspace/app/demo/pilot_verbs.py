@@ -32,6 +32,11 @@ def retina(
     without_clinic: Annotated[
         bool, typer.Option("--without-clinic", help="Leave out the clinic that joins later.")
     ] = False,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65_520, help="Use this port and the next fifteen; default: free ones."),
+    ] = 0,
+    processes: Annotated[bool, typer.Option("--processes", help="Each connector as a process of its own.")] = False,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
@@ -39,5 +44,7 @@ def retina(
     from medspace.app.demo.retina.progress import bar  # noqa: PLC0415 - the server side is heavy
     from medspace.app.demo.retina.story import PilotPlan, run_pilot  # noqa: PLC0415
 
-    plan = PilotPlan(seed, rounds, folder=folder, source=data, joins=not without_clinic)
+    plan = PilotPlan(
+        seed, rounds, folder=folder, source=data, joins=not without_clinic, port=port, processes=processes
+    )
     run_pilot(Screen(as_json=json, language=spoken_language(lang)), plan, bar)

@@ -24,7 +24,7 @@ from medspace.app.compose.sdk import Space, connect
 from medspace.app.compose.serve import serve
 from medspace.app.demo.data import HOSPITALS, records, split
 from medspace.app.demo.pooled import largest_difference
-from medspace.app.demo.space import ASSET, MIN_COHORT, QUESTIONS, Party, free_ports, lay_out, parties
+from medspace.app.demo.space import ASSET, MIN_COHORT, QUESTIONS, Party, free_ports, hold_hospital, lay_out, parties
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.accounts.verbs import has_display
@@ -86,7 +86,7 @@ def run_demo(screen: Screen, *, folder: Path | None, port: int, stay: bool, prog
             raise DemoFolderError(folder=str(folder))
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-demo-")))
         members = parties(range(port, port + PORTS) if port else free_ports(PORTS))
-        configs = lay_out(home, members)
+        configs = lay_out(home, members, hold_hospital)
         with progress(screen, len(STEPS)) as step:
             step(Text(STEPS[0]))
             stack.enter_context(running(list(configs.values())))

@@ -39,15 +39,19 @@ def trained(
     how: LocalTraining,
     seed: bytes,
     drift: Vector | None = None,
+    least: int = 0,
 ) -> Vector:
     """The weights after a round's training; not finite where that diverges.
 
-    `drift` is added to each gradient: SCAFFOLD's correction (Karimireddy et al. 2020).
+    `drift` is added to each gradient: SCAFFOLD's correction (Karimireddy et al. 2020). `least` is as in `passes`.
+    In each pass every row weighs the same, also where a batch has one more than another.
     """
     now, speed, source = weights.copy(), np.zeros(len(weights)), varying(seed)
+    mean = max(rows.size, 1) / passes(rows.size, how, least).batches
     with np.errstate(over="ignore", invalid="ignore"):
-        for places in batches(rows.size, how, seed):
+        for places in batches(rows.size, how, seed, least):
             batch = rows.chosen(places)
+            batch = replace(batch, counts=batch.counts * (len(places) / mean))
             batch = replace(batch, columns=network.varied(batch.columns, source))
             slope = mean_gradient(network, now, batch, how.l2)
             slope += how.proximal * (now - weights)
@@ -77,29 +81,40 @@ def mean_gradient(network: TrainableNetwork, weights: Vector, rows: TrainingRows
     return found + l2 * network.penalised * weights
 
 
-def batches(count: int, how: LocalTraining, seed: bytes) -> Iterator[Places]:
-    """The rows of each step: all of them once per epoch, in an order that follows from the seed."""
-    size, steps = how.batch or max(count, 1), steps_of(count, how)
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How a round goes through some rows: the batches of a pass, none of which has two rows more than another."""
+
+    batches: int
+    steps: int
+
+
+def passes(count: int, how: LocalTraining, least: int = 0) -> Passes:
+    """How a round goes through so many rows.
+
+    With `least`, no batch has fewer rows, and every pass is a whole one: a step, and what two rounds of tiny steps
+    differ by, could otherwise be about whatever rows a task puts into a batch.
+    """
+    cut = -(-count // how.batch) if how.batch else 1
+    cut = max(min(cut, count // least) if least else cut, 1)
+    steps = how.epochs * cut if how.updates is None else how.updates
+    return Passes(cut, -(-steps // cut) * cut if least else steps)
+
+
+def batches(count: int, how: LocalTraining, seed: bytes, least: int = 0) -> Iterator[Places]:
+    """The rows of each step: all of them once per pass, in an order that follows from the seed."""
+    found = passes(count, how, least)
     source = np.random.PCG64(int.from_bytes(sha256(seed).digest()[:16], "big"))
-    done = 0
-    while done < steps:
-        order = np.argsort(source.random_raw(count), kind="stable")
-        for start in range(0, count, size):
-            if done < steps:
-                yield order[start : start + size]
-                done += 1
+    for done in range(found.steps):
+        if done % found.batches == 0:
+            parts = np.array_split(np.argsort(source.random_raw(count), kind="stable"), found.batches)
+        yield parts[done % found.batches]
 
 
 def varying(seed: bytes) -> Varying:
     """Numbers from 0 up to 1 that follow from a seed, others than the order of its batches."""
     source = np.random.PCG64(int.from_bytes(sha256(b"varied\n" + seed).digest()[:16], "big"))
     return lambda count: (source.random_raw(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def steps_of(count: int, how: LocalTraining) -> int:
-    """How many steps a round of training takes on so many rows."""
-    size = how.batch or max(count, 1)
-    return how.updates if how.updates is not None else how.epochs * -(-count // size)
 
 
 def clipped(change: Vector, most: float) -> Vector:

@@ -8,19 +8,20 @@ from types import MappingProxyType
 
 import numpy as np
 
-from medspace.core.canonical import JsonObject
+from medspace.core.canonical import JsonObject, exact
+from medspace.core.hashing import digest
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping
 from medspace.learning.glm.design import DesignBlock, Vector
 from medspace.learning.glm.evaluation import Scores
 from medspace.learning.glm.judged_sums import JudgedSumming
-from medspace.learning.glm.judging import Judge, Reader
+from medspace.learning.glm.judging import Judge, Reader, split_key
 from medspace.learning.glm.summing import evaluation_sums, moments_sums, shown_quality
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError
 from medspace.learning.net.heads import sigmoid
 from medspace.learning.net.judging import NetForm, NetStep, WeighedNet
-from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, residuals, steps_of, trained
+from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, passes, residuals, trained
 from medspace.learning.net.task import NET, parse
 from medspace.privacy.rounding import UPDATE_BITS, Rounding, rounded
 
@@ -97,16 +98,32 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
     drift = _drift(question, form, rows) if form.previous else None
     how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
-    seed = f"{task.seed}\n{question.step.round}\n{question.admission.holder}\n{question.admission.asset}".encode()
-    after = trained(network, weights, rows, how, seed, drift)
+    least = _least(question, found)
+    after = trained(network, weights, rows, how, _order(question), drift, least)
     if not np.isfinite(after).all():
         raise LocallyDivergedError(round=question.step.round)
     carried = _carried(question, weights, rows)
-    reach = min(how.rate * steps_of(rows.size, how) * carried, task.clip)
+    reach = min(how.rate * passes(rows.size, how, least).steps * carried, task.clip)
     moved = [_coarse(question, clipped(after - weights, task.clip), reach) * rows.size]
     if task.server.strategy == "scaffold":
         moved.append(_slope(question, weights, rows, carried) * rows.size)
     return moved
+
+
+def _least(question: NetStep, found: WeighedNet) -> int:
+    """So many rows that any of that number are of enough persons for a sum."""
+    _, each = np.unique(found.part.persons, return_counts=True)
+    return (max(question.admission.min_cohort, 1) - 1) * int(each.max()) + 1
+
+
+def _order(question: NetStep) -> bytes:
+    """The seed of the order of the rows: nobody else knows it, and no two tasks have one in common.
+
+    Who knew which rows are in a batch could choose two tasks of which one has somebody more in it.
+    """
+    admission = question.admission
+    said = f"{digest(exact(question.step.task))}\n{question.step.round}\n{admission.holder}\n{admission.asset}"
+    return split_key(admission) + said.encode()
 
 
 def _coarse(question: NetStep, vector: Vector, reach: float) -> Vector:

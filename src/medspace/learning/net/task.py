@@ -105,10 +105,11 @@ class NetTask:
     without, it is yes or no. `layers` are the widths of the hidden layers. `clip` bounds the Euclidean norm of what
     one hospital may change in a round. `validation` is the share of each hospital's persons that is set apart: their
     loss says which round was best, and after `patience` rounds (0: never) without a better one training ends. `seed`
-    decides the first weights and the order of mini-batches. `table` is the task of a GLM with the same target (of
-    classes: whether it is the last one), features and rows: from it come columns, missing values, split, questions,
-    and what sites demand. Its `max_rounds` counts every question: moments, training, evaluation. With `images` the
-    input are the images beside the table, whose features are then the means of their channels.
+    decides the first weights and, with a secret of each site, the order of its rows. `table` is the task of a GLM
+    with the same target (of classes: whether it is the last one), features and rows: from it come columns, missing
+    values, split, questions, and what sites demand. Its `max_rounds` counts every question: moments, training,
+    evaluation. With `images` the input are the images beside the table, whose features are then the means of their
+    channels.
     """
 
     table: GlmTask

@@ -2,21 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from medspace.adapters.keys import make_folder
+from medspace.adapters.keys import write_secret
 from medspace.adapters.ownership import write_owned
-from medspace.app.demo import space
 from medspace.app.demo.retina.data import GRADES, SIDE, Photographs
-from medspace.app.demo.space import CONFIG, PURPOSE, UNTIL, Party
+from medspace.app.demo.space import PURPOSE, HeldAsset, Holding, Party
+from medspace.app.node.config import QuestionSettings
 from medspace.core.canonical import JsonObject
-from medspace.trust.jws import encode
 
 ASSET = "retina"
 FILE, DICTIONARY = "retina.npz", "retina.toml"
-MIN_COHORT = 5
+MIN_COHORT, QUESTIONS, NUMBERS = 5, 200, 100_000
 LEAST_AUC, MOST_ECE = 0.6, 0.25  # that each hospital's contract demands of a model before it leaves
 HOSPITALS = (
     ("north", "Eye Hospital North", "SE"),
@@ -25,7 +25,7 @@ HOSPITALS = (
     ("west", "Eye Hospital West", "IE"),
     ("centre", "Eye Hospital Centre", "CZ"),
 )
-PORTS = 2 * (len(HOSPITALS) + 2)
+PORTS = 2 * (len(HOSPITALS) + 3)  # with those of the clinic that joins later
 MEANINGS = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
 
 
@@ -86,30 +86,21 @@ def parties(ports: Sequence[int]) -> tuple[Party, ...]:
     )
 
 
-def lay_out(folder: Path, members: Sequence[Party], held: Mapping[str, Photographs]) -> dict[str, Path]:
-    """Write keys, photographs and configurations of all parties below a folder; returns each configuration file."""
-    make_folder(folder)
-    authority = members[0]
-    pinned = encode(space.keys(folder / authority.key).public_key)
-    files = {authority.key: _configured(folder, authority, authority.did, pinned, "")}
-    for party in members[1:]:
-        files[party.key] = lay_out_one(folder, party, held.get(party.key), authority.did, pinned)
-    return files
+def holding(held: Mapping[str, Photographs], seed: int) -> Holding:
+    """Writes the photographs of each party that holds some.
 
+    What decides the order in which a hospital trains on its rows is a secret of its own. Here it follows from the
+    seed, as these photographs are public: so a pilot can be done again to the bit.
+    """
 
-def lay_out_one(folder: Path, party: Party, held: Photographs | None, authority: str, pinned: str) -> Path:
-    """The same for one party, in a space whose authority has this DID and this public key."""
-    space.keys(folder / party.key)
-    if held is None:
-        return _configured(folder, party, authority, pinned, "")
-    _write_photographs(folder / party.key, party, held)
-    return _configured(folder, party, authority, pinned, _asset(party))
+    def hold(folder: Path, party: Party) -> HeldAsset | None:
+        if party.key not in held:
+            return None
+        _write_photographs(folder, party, held[party.key])
+        write_secret(folder / QuestionSettings().secret, sha256(f"{seed} {party.key}".encode()).hexdigest().encode())
+        return _photographs(party)
 
-
-def _configured(folder: Path, party: Party, authority: str, pinned: str, asset: str) -> Path:
-    file = folder / party.key / CONFIG
-    write_owned(file, space.configuration(party, authority, pinned) + asset)
-    return file
+    return hold
 
 
 def _write_photographs(folder: Path, party: Party, photographs: Photographs) -> None:
@@ -119,36 +110,17 @@ def _write_photographs(folder: Path, party: Party, photographs: Photographs) -> 
     write_owned(folder / DICTIONARY, dictionary(f"Fundus photographs, {party.name}"))
 
 
-def _asset(party: Party) -> str:
-    return f"""
-[[assets]]
-id = "{ASSET}"
-title = {json.dumps(f"Fundus photographs, {party.name}")}
-description = "Photographs of the back of the eye, graded for diabetic retinopathy. RetinaMNIST, CC BY 4.0."
-keywords = ["retina", "diabetes", "ophthalmology"]
-source = "images:{FILE}"
-dictionary = "{DICTIONARY}"
-questions = 200
-numbers = 100000
-
-[assets.label]
-purposes = ["{PURPOSE}"]
-regions = ["World"]
-kinds = ["medspace:train"]
-valid_until = "{UNTIL}"
-sensitivity = "non-public"
-
-[[assets.offers]]
-template = "train-only"
-
-[assets.offers.terms]
-purposes = ["{PURPOSE}"]
-regions = ["World"]
-until = "{UNTIL}"
-count = 20
-min_cohort = {MIN_COHORT}
-min_sites = 3
-outputs = ["net.progress", "net.model"]
-gate_auc = {LEAST_AUC}
-gate_ece = {MOST_ECE}
-"""
+def _photographs(party: Party) -> HeldAsset:
+    return HeldAsset(
+        id=ASSET,
+        title=f"Fundus photographs, {party.name}",
+        description="Photographs of the back of the eye, graded for diabetic retinopathy. RetinaMNIST, CC BY 4.0.",
+        keywords=("retina", "diabetes", "ophthalmology"),
+        source=f"images:{FILE}",
+        dictionary=DICTIONARY,
+        questions=QUESTIONS,
+        numbers=NUMBERS,
+        min_cohort=MIN_COHORT,
+        outputs=("net.progress", "net.model"),
+        gates=(("gate_auc", LEAST_AUC), ("gate_ece", MOST_ECE)),
+    )

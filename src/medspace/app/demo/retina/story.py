@@ -4,20 +4,22 @@ import json
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from medspace.adapters.logs import configure_logs
 from medspace.app.compose.sdk import Space, connect
+from medspace.app.demo.processes import started
 from medspace.app.demo.retina import data, judging, picture, space
 from medspace.app.demo.retina.data import HospitalPhotographs, Photographs
-from medspace.app.demo.space import Party, free_ports
+from medspace.app.demo.space import Party, free_ports, lay_out, lay_out_one
 from medspace.app.demo.story import DemoError, DemoFolderError, admit, export, running
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.features.audit.auditing import verify_files
 from medspace.core.canonical import JsonObject
+from medspace.core.hashing import digest_bytes
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.net.convolution import torch
 
@@ -39,7 +41,11 @@ Progress = Callable[[Screen], AbstractContextManager[Advance]]
 
 @dataclass(frozen=True, slots=True)
 class PilotPlan:
-    """What is done: from where, with which seed, for how many rounds, and whether the clinic joins."""
+    """What is done: from where, with which seed, for how many rounds, and whether the clinic joins.
+
+    With the same seed and the same first `port` (0: any free ones), which is part of who the hospitals are, the model
+    is the same to the bit, whether the connectors are `processes` or run in this one.
+    """
 
     seed: int
     rounds: int = ROUNDS
@@ -47,6 +53,8 @@ class PilotPlan:
     folder: Path | None = None
     source: Path | None = None
     joins: bool = True
+    port: int = 0
+    processes: bool = False
 
 
 def run_pilot(screen: Screen, plan: PilotPlan, progress: Progress) -> None:
@@ -62,7 +70,8 @@ def run_pilot(screen: Screen, plan: PilotPlan, progress: Progress) -> None:
             raise DemoFolderError(folder=str(plan.folder))
         home = plan.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-pilot-")))
         advance = stack.enter_context(progress(screen))
-        result = _Story(screen, plan, home, advance, stack).told(hospitals, clinic)
+        ports = range(plan.port, plan.port + space.PORTS) if plan.port else free_ports(space.PORTS)
+        result = _Story(screen, plan, home, ports, advance, stack).told(hospitals, clinic)
         result["pilot.seconds"] = round(time.perf_counter() - began, 1)
         (home / "pilot.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
         (home / "pilot.svg").write_text(picture.drawn(result), encoding="utf-8")
@@ -76,13 +85,14 @@ class _Story:
     screen: Screen
     plan: PilotPlan
     home: Path
+    ports: Sequence[int]  # the last two are the clinic's
     advance: Advance
     stack: ExitStack
 
     def told(self, hospitals: Mapping[str, HospitalPhotographs], clinic: Photographs | None) -> JsonObject:
         """Everything that came of it, as JSON."""
         held = {key: one.train for key, one in hospitals.items()}
-        members = space.parties(free_ports(space.PORTS))
+        members = space.parties(self.ports[:-2])
         spaces, company = self._opened(members, held)
         self._next(2, 0.05)
         agreed = [company.negotiate(found["participant"], found["id"]) for found in company.catalog()]
@@ -90,7 +100,7 @@ class _Story:
         task = space.task(self.plan.seed, rounds=self.plan.rounds, epochs=self.plan.epochs)
         cpu = time.process_time()
         run = company.train(task, [one["agreement"] for one in agreed], progress=self._follow, wait=WAIT)
-        cpu = time.process_time() - cpu
+        cpu = time.process_time() - cpu  # of all connectors, unless they are processes of their own
         self._next(4, 0.9)
         net = judging.SharedNet.of(task, run["model"])
         result = judged(net, hospitals)
@@ -99,17 +109,20 @@ class _Story:
             result |= self._joined(members, spaces, clinic, net)
         self._next(6, 0.97)
         result |= self._proven(spaces, run)
-        result["training"]["cpu"] = round(cpu, 2)
+        result["training"]["cpu"] = None if self.plan.processes else round(cpu, 2)
         return result | {"contract": agreed[0]["contract"], "task": task}
 
     def _opened(self, members: tuple[Party, ...], held: dict[str, Photographs]) -> tuple[dict[str, Space], Space]:
         self._next(0, 0.0)
-        configs = space.lay_out(self.home, members, held)
-        self.stack.enter_context(running(list(configs.values())))
+        configs = lay_out(self.home, members, space.holding(held, self.plan.seed))
+        self._start(list(configs.values()))
         spaces = {key: self._connected(file) for key, file in configs.items()}
         self._next(1, 0.04)
         admit(members, spaces)
         return spaces, spaces["company"]
+
+    def _start(self, configs: Sequence[Path]) -> None:
+        self.stack.enter_context(started(configs) if self.plan.processes else running(configs))
 
     def _connected(self, file: Path) -> Space:
         made: Space = self.stack.enter_context(connect(file, language=self.screen.language, owner=True))
@@ -129,11 +142,10 @@ class _Story:
         self, members: tuple[Party, ...], spaces: dict[str, Space], clinic: Photographs, net: judging.SharedNet
     ) -> JsonObject:
         """The clinic becomes a member on the terms of the others, and adapts the model with its few labels."""
-        ports = free_ports(2)
-        party = Party(*CLINIC, "holder", (ports[0], ports[1]))
+        party = Party(*CLINIC, "holder", (self.ports[-2], self.ports[-1]))
         key = spaces["company"].status()["authority_key"]
-        file = space.lay_out_one(self.home, party, clinic, members[0].did, key)
-        self.stack.enter_context(running([file]))
+        file = lay_out_one(self.home, party, members[0].did, key, space.holding({party.key: clinic}, self.plan.seed))
+        self._start([file])
         spaces[party.key] = self._connected(file)
         admit((members[0], party), spaces)
         spaces["company"].refresh()
@@ -150,8 +162,10 @@ class _Story:
         report = verify_files(export(spaces, self.home), company.status()["authority_key"], self.screen.language)
         if report["outcome"] != "verified":
             raise DemoError(reason=Text(msgid("the logs of the members do not agree")))
+        weights = digest_bytes("\n".join(run["model"]["weights"]).encode())
+        said = {"id": model, "digest": run["model"]["digest"], "weights": weights}
         return {
-            "model": {"id": model, "digest": run["model"]["digest"], "card": company.check_model_card(card)["by"]},
+            "model": said | {"card": company.check_model_card(card)["by"]},
             "training": {name: run[name] for name in ("rounds", "seconds")} | {"losses": run["model"]["losses"]},
             "protection": run["model"]["lineage"]["protection"],
             "audit": {"entries": report["entries"], "verified": True},
