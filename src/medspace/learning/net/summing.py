@@ -20,11 +20,12 @@ from medspace.learning.glm.evaluation import Scores, quality, tally
 from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums, own_groups
 from medspace.learning.net.classes import class_sums
-from medspace.learning.net.errors import LocallyDivergedError
+from medspace.learning.net.errors import LocallyDivergedError, UpdateHiddenError
 from medspace.learning.net.heads import sigmoid
 from medspace.learning.net.judging import NetForm, NetStep, WeighedNet, judged
 from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, residuals, steps_of, trained
 from medspace.learning.net.task import NET, parse
+from medspace.policy.outputs import UPDATE
 from medspace.privacy.rounding import UPDATE_BITS, rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
@@ -54,12 +55,19 @@ class NetSumming:
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
         step = Step(task, step_round, asked.name, asked.inputs)
+        if parse(task).cycle and UPDATE not in admission.listed:
+            raise UpdateHiddenError(output=UPDATE)
         question, part, found = judged(self._judge, admission, step, material)
         check_sizes(question.task.table, question.parts.rows.dictionary)
         made = moments_sums(question.task.table, part) + _cells(question) if found is None else _sums(question, found)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
         return made, part.cohort if found is None else found.cohort
+
+    def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
+        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Showing`)."""
+        turn = parse(task).turn(step_round - 1)  # the first question was that of the moments
+        return UPDATE if asked.name == "training" and turn == admission.holder else None
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
@@ -132,6 +140,9 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     task, form, network = question.task, question.asked, question.network
     assert form is not None  # noqa: S101 - the question is about weights
     weights = np.asarray(form.weights, dtype=np.float64)
+    turn = task.turn(question.step.round - 1)
+    if turn not in (None, question.admission.holder):
+        return [np.zeros(len(weights))]
     rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
     drift = _drift(question, form, rows) if form.previous else None
     how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
@@ -141,7 +152,7 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
         raise LocallyDivergedError(round=question.step.round)
     carried = _carried(question, weights, rows)
     reach = min(how.rate * steps_of(rows.size, how) * carried, task.clip)
-    moved = [_coarse(question, clipped(after - weights, task.clip), reach) * rows.size]
+    moved = [_coarse(question, clipped(after - weights, task.clip), reach) * (rows.size if turn is None else 1)]
     if task.server.strategy == "scaffold":
         moved.append(_slope(question, weights, rows, carried) * rows.size)
     return moved
