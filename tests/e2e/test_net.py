@@ -63,7 +63,7 @@ TASK = {
     "seed": 7,
 }
 GRADED = TASK | {"target": "grade", "classes": ["none", "mild", "severe"], "ordinal": True, "evaluation": {}}
-LISTED = ["net.model", "net.progress", "net.quality"]
+LISTED = ["net.model", "net.progress", "net.quality", "net.update"]
 
 
 def patients(seed, rows=400):
@@ -130,6 +130,21 @@ def test_every_step_of_the_server_is_proven_by_the_records_of_the_hospitals(run,
     counts = {check["check"]: check["verified"] for check in report["checks"]}
     assert counts["run.followed"] == TASK["max_rounds"] * len(HOSPITALS)
     assert counts["model.signed"] == 1
+
+
+def test_hospitals_train_in_turn_and_their_logs_say_whose_update_was_shown(stage, agreements, tmp_path):
+    cycle = [stage.nodes[key].did for key in HOSPITALS]
+    task = TASK | {"strategy": "cyclic", "cycle": cycle, "max_rounds": 5}
+    del task["server_rate"]
+    made = stage.space("user").train(task, agreements, wait=120)
+    assert made["state"] == "finished", made
+    assert made["model"]["cycle"] == cycle
+    shown = {
+        key: [one for one in stage.entries(key, "use.released") if one["facts"].get("shown") == "net.update"]
+        for key in HOSPITALS
+    }
+    assert [len(rounds) for rounds in shown.values()] == [1, 1, 1, 0]
+    assert audited(stage, tmp_path)["outcome"] == "verified"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

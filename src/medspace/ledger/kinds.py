@@ -227,7 +227,7 @@ _KINDS = (
     kind(
         "use.released",
         "release admission output round:number digest:digest",
-        "parts:digests survivors:digest openings:digest record:digest by:actor",
+        "parts:digests survivors:digest openings:digest record:digest shown by:actor",
     ),
     kind("use.held", "admission"),
     kind("use.approved", "admission by:actor"),

@@ -11,6 +11,8 @@ DEPARTURE = (
     "run.departure"  # no engine makes it: it is what the results before and after a site's departure reveal together
 )
 
+UPDATE = "net.update"  # nor this: it is what the total shows in a round of training that only this data holder does
+
 WORDS: Mapping[str, Text] = {
     "glm.model": Text(msgid("the model")),
     "glm.progress": Text(msgid("how far the fit is, in one number per question")),
@@ -24,6 +26,9 @@ WORDS: Mapping[str, Text] = {
     "net.model": Text(msgid("the net")),
     "net.progress": Text(msgid("how far the training is, in one number per question")),
     "net.quality": Text(msgid("how well the model does at this data holder")),
+    UPDATE: Text(
+        msgid("what this data holder alone changes in a net, in its turn (cyclic training shows it to all others)")
+    ),
     DEPARTURE: Text(
         msgid(
             "what a run tells of this data holder by going on without it (sums with it and without it: "

@@ -149,6 +149,8 @@ def test_a_form_becomes_a_task_of_a_net():
     assert (read.table.max_rounds, read.validation, read.patience) == (9, 0.2, 2)
     graded = net.parse(task_of(wished(f"{net_of}&target=grade+%3D+%3F&ordinal=on"), STAGED))
     assert (graded.classes, graded.ordinal) == (("a", "b", "c"), True)
+    turns = task_of(wished(f"{net_of}&target=num+%3E+0&strategy=cyclic&cycle=did%3Aweb%3Aa%2C+did%3Aweb%3Ab"), STAGED)
+    assert net.parse(turns).cycle == ("did:web:a", "did:web:b")
     assert "grade = ?" not in [one.value for one in targets(STAGED, "glm")]
 
 

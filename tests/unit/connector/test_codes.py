@@ -45,7 +45,7 @@ OTHERS = {
     **dict.fromkeys(("request.action", "use.task", "use.rows", "use.suspended", "release.time"), "a clause"),
     **dict.fromkeys(("glm.model", "glm.progress", "glm.quality", "glm.moments", "glm.newton"), "an output"),
     **dict.fromkeys(("glm.evaluation", "cox.model", "cox.progress", "cox.quality"), "an output"),
-    **dict.fromkeys(("net.model", "net.progress", "net.quality"), "an output"),
+    **dict.fromkeys(("net.model", "net.progress", "net.quality", "net.update"), "an output"),
     **dict.fromkeys(("masked.contribution", "masked.share", "masked.agreement", "masked.end"), "an output"),
 }
 

@@ -39,7 +39,7 @@ class CoxSumming(JudgedSumming[CoxStep]):
         """Moments, sums at a beta, or how many pairs are in order."""
         return _sums(question, part, found)
 
-    def shown(self, question: CoxStep, part: SurvivalBlock, found: WeighedRisk, near: Rounding) -> JsonObject:
+    def measured(self, question: CoxStep, part: SurvivalBlock, found: WeighedRisk, near: Rounding) -> JsonObject:
         """How well the model orders the patients of this site, in groups of persons."""
         deviance = float(near(found.sums.deviance, np.abs(found.eta).sum() + found.sums.deviance))
         counted = _ranked(part, found, question.admission.min_cohort, deviance)

@@ -35,10 +35,10 @@ class JudgedSumming(ABC, Generic[Question]):
         """The integers that answer a question, by its rows and what they carry of it."""
 
     @abstractmethod
-    def shown(self, question: Question, part: Any, found: Any, near: Rounding) -> JsonObject:  # noqa: ANN401 - the same
+    def measured(self, question: Question, part: Any, found: Any, near: Rounding) -> JsonObject:  # noqa: ANN401 - the same
         """How good the model is at this site, by counts of groups of persons."""
 
-    def shows(self, task: JsonObject) -> bool:
+    def measures(self, task: JsonObject) -> bool:
         """Whether that is known of such a task."""
         del task
         return True
@@ -77,12 +77,12 @@ class JudgedSumming(ABC, Generic[Question]):
             InvalidInputError, DisclosureError: as `sums`.
         """
         step = Step(task, step_round, asked.name, asked.inputs)
-        if step.name != "evaluation" or not self.shows(task):
+        if step.name != "evaluation" or not self.measures(task):
             return None
         question, part, found = self._judge.judged(self._read, admission, step, material)
         if found is None:
             return None
-        shown = self.shown(question, part, found, rounded if admission.brakes.rounding else unrounded)
+        shown = self.measured(question, part, found, rounded if admission.brakes.rounding else unrounded)
         fitted = question.fitted()
         return {"rows": len(fitted.target), "persons": fitted.cohort, **shown}, found.cohort
 

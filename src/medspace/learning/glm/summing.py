@@ -74,7 +74,7 @@ class GlmSumming(JudgedSumming[SiteStep]):
         """Moments, sums at a beta, or what quality is made of."""
         return moments_sums(question.task, part) + _cells(question) if found is None else _weighed(question, found)
 
-    def shown(self, question: SiteStep, part: DesignBlock, found: Weighed, near: Rounding) -> JsonObject:
+    def measured(self, question: SiteStep, part: DesignBlock, found: Weighed, near: Rounding) -> JsonObject:
         """Its quality, and that of each group."""
         least = question.admission.min_cohort
         return shown_quality(question.task, question.placed(part), part, _scores(question, found), least, near)

@@ -11,6 +11,7 @@ from medspace.learning.glm.description import MEASURED, NOT_KNOWN, quality_facts
 from medspace.learning.net.model import NetFitted
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
+IN_TURN = msgid("The hospitals trained in turn ({hospitals}): what each of them changed was shown to the others.")
 SHOWN = 12  # rounds of the curve, as people see it
 
 
@@ -19,7 +20,7 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     fitted = held(result.content)
     facts = _facts(fitted, result.rows, names)
     return ModelDescription(
-        _title(fitted), facts, (_curve(fitted), *tables(fitted.judged)), _quality(fitted, facts), _said(fitted)
+        _title(fitted), facts, (_curve(fitted), *tables(fitted.judged)), _quality(fitted, facts), _said(fitted, names)
     )
 
 
@@ -55,6 +56,7 @@ def _facts(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject
         "quality": _measured(fitted, rows, names),
         "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
+        **({"cycle": list(fitted.cycle)} if fitted.cycle else {}),
         **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
     }
 
@@ -99,13 +101,16 @@ def _curve(fitted: NetFitted) -> ReportTable:
     return ReportTable(tuple(columns[: len(curves) + 1]), rows, Text(msgid("Training")))
 
 
-def _said(fitted: NetFitted) -> tuple[Text, ...]:
+def _said(fitted: NetFitted, names: Mapping[str, str]) -> tuple[Text, ...]:
     facts: dict[str, Fact | Text] = {"rounds": fitted.rounds, "best": fitted.best_round}
     said = [
         Text(
             msgid("It was trained for {rounds} rounds, at the hospitals; its weights are those after {best}."), facts
         )
     ]
+    if fitted.cycle:
+        listed = ", ".join(names.get(one, one) for one in fitted.cycle)
+        said.append(Text(IN_TURN, {"hospitals": listed}))
     if fitted.checked:
         said.append(
             Text(msgid("The round was chosen by the loss on patients whom each hospital set apart from training."))

@@ -6,6 +6,7 @@ RunError
 StepInvalidError
  `- LocallyDivergedError  a site's own training did not stay finite
 InvalidInputError
+ |- UpdateHiddenError   a hospital lets no other see what it alone changes
  |- ImagesMissingError  a task on images was asked about a table
  `- ImageShapeError     the images have another size than the task says, or are too many
 TorchMissingError         a site trains on images without PyTorch
@@ -41,6 +42,17 @@ class LocallyDivergedError(StepInvalidError):
     code = "learning.locally_diverged"
     sentence = msgid("The training at a hospital diverged in round {round}: the weights grew without bound.")
     next_step = msgid("Lower the learning rate (`rate`) of the task.")
+
+
+class UpdateHiddenError(InvalidInputError):
+    """A hospital lets no other see what it alone changes."""
+
+    code = "learning.update_hidden"
+    sentence = msgid(
+        "Cyclic training shows what this hospital alone changes to all others, and its contract does not list "
+        "{output} among the outputs."
+    )
+    next_step = msgid("Choose another strategy, such as fedavg, or agree on a contract that lists it.")
 
 
 class ImagesMissingError(InvalidInputError):

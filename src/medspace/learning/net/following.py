@@ -102,7 +102,7 @@ def _best(stand: NetState, total: TrainingTotal) -> Best | None:
 
 
 def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
-    update = _vector(means(total.changes, total.rows))
+    update = _vector(means(total.changes, 1 if task.cycle else total.rows))
     remembered = AdaptiveMoments(_vector(stand.first), _vector(stand.second))
     weights, after = stepped(task.server, _vector(stand.weights), update, remembered)
     if not (np.abs(weights) <= MOST_WEIGHT).all():

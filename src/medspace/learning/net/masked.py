@@ -156,6 +156,7 @@ class MaskedNet(Walk[NetState]):
             classes=self.task.classes,
             images=self.task.images is not None,
             judged=made.judged,
+            cycle=self.task.cycle,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 

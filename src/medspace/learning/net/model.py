@@ -99,7 +99,8 @@ class NetFitted:
 
     `widths` are the inputs, the hidden layers and the output; `inputs` names the columns, which are filled, centred
     and scaled as `layout` says. `weights` are in the order of `network.Perceptron`. They are those after `best_round`
-    rounds of training out of `rounds`. `losses` and `checked` are the curves, the latter of patients set apart.
+    rounds of training out of `rounds`. `losses` and `checked` are the curves, the latter of patients set apart. In a
+    `cycle` the hospitals trained by turns, and each saw what the one before had changed.
     """
 
     widths: tuple[int, ...]
@@ -119,3 +120,4 @@ class NetFitted:
     classes: tuple[str, ...] = ()
     images: bool = False
     judged: Judgement | None = None
+    cycle: tuple[str, ...] = ()

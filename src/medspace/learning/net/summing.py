@@ -10,6 +10,8 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.hashing import digest
+from medspace.core.material import Material
+from medspace.core.usage import Admission
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping
 from medspace.learning.glm.design import DesignBlock, Vector
@@ -18,12 +20,14 @@ from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, Reader, split_key
 from medspace.learning.glm.summing import evaluation_sums, moments_sums, shown_quality
 from medspace.learning.net.classes import class_sums
-from medspace.learning.net.errors import LocallyDivergedError
+from medspace.learning.net.errors import LocallyDivergedError, UpdateHiddenError
 from medspace.learning.net.heads import sigmoid
 from medspace.learning.net.judging import NetForm, NetStep, WeighedNet
 from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, passes, residuals, trained
 from medspace.learning.net.task import NET, parse
+from medspace.policy.outputs import UPDATE
 from medspace.privacy.rounding import UPDATE_BITS, Rounding, rounded
+from medspace.runs.masked.ports import Shape, TaskQuestion
 
 OWN: Mapping[str, Reader] = MappingProxyType({NET: NetStep.read})
 MIDDLE, SPREAD = 0.0, 2.0  # of logits: in how fine bins they are counted, wherever they lie
@@ -39,11 +43,29 @@ class NetSumming(JudgedSumming[NetStep]):
         """Moments, losses and changes, or what quality is made of."""
         return moments_sums(question.table, part) + _cells(question) if found is None else _sums(question, found)
 
-    def shows(self, task: JsonObject) -> bool:
+    def sums(  # noqa: D102 - of the base
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: TaskQuestion,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int]:
+        if parse(task).cycle and UPDATE not in admission.listed:
+            raise UpdateHiddenError(output=UPDATE)
+        return super().sums(admission, task, asked, shape, material, step_round)
+
+    def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
+        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Showing`)."""
+        turn = parse(task).turn(step_round - 1)  # the first question was that of the moments
+        return UPDATE if asked.name == "training" and turn == admission.holder else None
+
+    def measures(self, task: JsonObject) -> bool:
         """Of yes/no outcomes: with classes these would be counts of few persons in each of many cells."""
         return not parse(task).classes
 
-    def shown(self, question: NetStep, part: DesignBlock, found: WeighedNet, near: Rounding) -> JsonObject:
+    def measured(self, question: NetStep, part: DesignBlock, found: WeighedNet, near: Rounding) -> JsonObject:
         """Its quality, and that of each group."""
         least = question.admission.min_cohort
         return shown_quality(question.table, question.placed(part), part, _scores(found), least, near)
@@ -95,6 +117,9 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     task, form, network = question.task, question.asked, question.network
     assert form is not None  # noqa: S101 - the question is about weights
     weights = np.asarray(form.weights, dtype=np.float64)
+    turn = task.turn(question.step.round - 1)
+    if turn not in (None, question.admission.holder):
+        return [np.zeros(len(weights))]
     rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
     drift = _drift(question, form, rows) if form.previous else None
     how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
@@ -104,7 +129,7 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
         raise LocallyDivergedError(round=question.step.round)
     carried = _carried(question, weights, rows)
     reach = min(how.rate * passes(rows.size, how, least).steps * carried, task.clip)
-    moved = [_coarse(question, clipped(after - weights, task.clip), reach) * rows.size]
+    moved = [_coarse(question, clipped(after - weights, task.clip), reach) * (rows.size if turn is None else 1)]
     if task.server.strategy == "scaffold":
         moved.append(_slope(question, weights, rows, carried) * rows.size)
     return moved

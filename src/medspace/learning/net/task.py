@@ -24,7 +24,7 @@ from medspace.runs.errors import TaskInvalidError
 
 NET = "net"
 Activation = Literal["relu", "tanh"]
-Strategy = Literal["fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold"]
+Strategy = Literal["fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold", "cyclic"]
 ClassWeights = Literal["none", "balanced"]
 Schedule = Literal["constant", "steps"]
 FALLS = ((0.85, 0.1), (0.6, 0.3))  # of the rounds: from where on, to which share of the rate
@@ -34,6 +34,7 @@ MOST_WEIGHTS = 16_384  # of a net: its state and its totals are JSON that every 
 MOST_LAYERS, WIDEST_LAYER = 8, 1024
 MOST_EPOCHS, MOST_UPDATES, LARGEST_BATCH = 100, 10_000, 1_000_000
 LARGEST_SEED = 2**53 - 1
+MOST_TURNS, LONGEST_NAME = 256, 512
 FEWEST_CLASSES, MOST_CLASSES = 3, 20
 
 
@@ -109,7 +110,8 @@ class NetTask:
     with the same target (of classes: whether it is the last one), features and rows: from it come columns, missing
     values, split, questions, and what sites demand. Its `max_rounds` counts every question: moments, training,
     evaluation. With `images` the input are the images beside the table, whose features are then the means of their
-    channels.
+    channels. With a `cycle`, the DIDs of hospitals, one of them trains in each round, by turns, and its change is the
+    step (Chang et al. 2018): the total shows it to all others.
     """
 
     table: GlmTask
@@ -124,6 +126,7 @@ class NetTask:
     patience: int = 0
     seed: int = 0
     images: ImageInput | None = None
+    cycle: tuple[str, ...] = ()
 
     @cached_property
     def head(self) -> OutputHead:
@@ -137,6 +140,10 @@ class NetTask:
         """The rounds of training at most: all questions but the moments and the evaluation."""
         return self.table.max_rounds - 2
 
+    def turn(self, number: int) -> str | None:
+        """Whose turn round `number` of training is, from 1; None where all hospitals train together."""
+        return self.cycle[(number - 1) % len(self.cycle)] if self.cycle else None
+
     def document(self) -> JsonObject:
         """The canonical form: JSON without fractions."""
         table = self.table.document()
@@ -146,6 +153,7 @@ class NetTask:
             table |= {"target": self.table.target.column, "classes": list(self.classes), "ordinal": self.ordinal}
         if self.images is not None:
             table |= {"features": [], "images": self.images.document()}
+        cycle = {"cycle": list(self.cycle)} if self.cycle else {}
         return table | {
             "task": NET,
             "layers": list(self.layers),
@@ -156,6 +164,7 @@ class NetTask:
             "validation": repr(self.validation),
             "patience": self.patience,
             "seed": self.seed,
+            **cycle,
         }
 
     def digest(self) -> str:
@@ -195,6 +204,9 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     validation: Fraction = 0.0
     patience: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     seed: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEED)] = 0
+    cycle: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]], msgspec.Meta(max_length=MOST_TURNS)
+    ] = []
     missing: Any = "indicator+mean"
     evaluation: Any = {}
     judge: Any = None
@@ -250,6 +262,7 @@ def parse(document: Json) -> NetTask:
         patience=form.patience,
         seed=form.seed,
         images=images,
+        cycle=tuple(form.cycle),
     )
     _check(task)
     return task
@@ -316,6 +329,10 @@ def _check(task: NetTask) -> None:
         raise _refused(msgid("patience needs validation: patients who are set apart, such as validation = 0.2"))
     if (task.local.proximal > 0.0) != (task.server.strategy == "fedprox"):
         raise _refused(msgid("proximal belongs to the strategy fedprox"))
+    if (task.server.strategy == "cyclic") is not bool(task.cycle) or len(set(task.cycle)) < len(task.cycle):
+        raise _refused(
+            msgid("cycle names the hospitals in their order, each once, and belongs to the strategy cyclic")
+        )
     if task.ordinal and not task.classes:
         raise _refused(msgid("ordinal belongs to classes"))
     if task.classes and task.table.judge is not None:

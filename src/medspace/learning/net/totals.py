@@ -1,8 +1,8 @@
 """The vectors that sites add up for a net: what stands where, how large it can be, what cannot be right.
 
     moments     as a GLM (`glm.totals`)
-    training    rows, loss, rows set apart, their loss, the change of each weight times rows; with SCAFFOLD, the
-                gradient of each times rows
+    training    rows, loss, rows set apart, their loss, the change of each weight times rows (in a cycle: the change
+                at the hospital whose turn it is, and 0 at others); with SCAFFOLD, the gradient of each times rows
     evaluation  as a GLM
 
 Every number is an integer that stands for v * 2**-96, counts too. The bounds are public; that of changes is the norm
@@ -42,7 +42,7 @@ def training_shape(task: NetTask, weights: int, rows: int) -> Shape:
     most = MOST_LOSS * task.head.outputs
     head = [own << FRACTION, own * most << FRACTION, apart << FRACTION, apart * most << FRACTION]
     count = weights * (2 if task.server.strategy == "scaffold" else 1)
-    largest = (*head, *(fixed(task.clip * ROOM) * own,) * count)
+    largest = (*head, *(fixed(task.clip * ROOM) * (1 if task.cycle else own),) * count)
     return Shape(len(largest), FRACTION, largest)
 
 
@@ -69,7 +69,7 @@ def check_training(task: NetTask, check: TotalCheck, weights: int, rows: int, to
     found = training_total(weights, total)
     check.that(found.rows == rows, msgid("its number of rows changed during the run"))
     check.that(min(total[1], total[3]) >= -((rows << FRACTION) >> SLACK), msgid("its loss is negative"))
-    most = (fixed(task.clip * ROOM) * rows + ONE) ** 2
+    most = (fixed(task.clip * ROOM) * (1 if task.cycle else rows) + (ONE >> SLACK)) ** 2
     for moved in (found.changes, found.gradients):
         size = sum(value * value for value in moved)
         check.that(size <= most, msgid("it changes the weights more than the norm bound of the task allows"))

@@ -23,7 +23,16 @@ from medspace.privacy.noise.gaussian import draw, seeded
 from medspace.runs.masked import messages, opening, vectors
 from medspace.runs.masked.memory import MaskSecrets, Remembered
 from medspace.runs.masked.messages import MaskedContribution, SharedSeed
-from medspace.runs.masked.ports import Measuring, Shape, SummedParts, Summing, SummingParts, TaskQuestion, Telling
+from medspace.runs.masked.ports import (
+    Measuring,
+    Shape,
+    Showing,
+    SummedParts,
+    Summing,
+    SummingParts,
+    TaskQuestion,
+    Telling,
+)
 from medspace.runs.masked.sitting import Sitting
 from medspace.runs.masked.vectors import MEDIA_TYPE
 
@@ -127,6 +136,14 @@ class Contributing(Sitting):
         summing = cast("Summing", self.site.task.summing)
         found = summing.own_quality(self.admission, self.step.task, asked, self.workplace.material, question)
         return {} if found is None else found[0]
+
+    def shown(self, asked: TaskQuestion, question: int) -> dict[str, str]:
+        """What the log says of an answer that the total shows as it is (`Showing`)."""
+        summing = self.site.task.summing
+        if not isinstance(summing, Showing):
+            return {}
+        kind = summing.shown(self.admission, self.step.task, asked, question)
+        return {} if kind is None else {"shown": kind}
 
     def masks(self, memory: Remembered) -> MaskSecrets:
         """The seeds of a question's masks."""

@@ -238,6 +238,15 @@ class Telling(Protocol):
 
 
 @runtime_checkable
+class Showing(Protocol):
+    """A `Summing` of which a total may show what one site alone has: of tasks whose terms allow that."""
+
+    def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
+        """The kind of output that the answer of this site is for the others, as terms list it; None: none."""
+        ...
+
+
+@runtime_checkable
 class Measuring(Protocol):
     """A `Summed` that can say how good the model of a task that is done is, for terms that demand something of it."""
 

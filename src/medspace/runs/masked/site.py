@@ -196,7 +196,7 @@ class _Sitting(Contributing):
             memory=kept(remembered),
             outbox=sealed,
             worded=Step(self.step.task, memory.question, asked.name, asked.inputs),
-            noted=advanced.noted,
+            noted=advanced.noted | self.shown(asked, memory.question),
             record=advanced.record,
             notes=notes,
         )

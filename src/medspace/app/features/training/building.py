@@ -13,7 +13,7 @@ MOST_FIELDS = 1_000
 UNITS = ("patient", "event")
 KINDS = ("glm", "cox", "net")
 PENALTIES = {"glm": "1.0", "cox": "0", "net": "0"}  # as long as nobody says another one
-STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold")
+STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "scaffold", "cyclic")
 FEWEST_CLASSES, MOST_CLASSES = 3, 20  # of a net; its module is not read for a form
 HOLDOUTS = ("0", "0.1", "0.2", "0.3", "0.4", "0.5")
 NUMERIC = ("number", "integer")
@@ -80,6 +80,7 @@ class TrainingWishes:
     layers: str = ""
     ordinal: bool = False
     strategy: str = "fedavg"
+    cycle: str = ""
     rate: str = "0.05"
     epochs: str = "1"
     rounds: str = "32"
@@ -224,6 +225,8 @@ def _net(wished: TrainingWishes, target: TargetChoice, _choice: JsonObject) -> J
         "patience": _whole("patience", wished.patience),
         "seed": _whole("seed", wished.seed),
     }
+    if own["strategy"] == "cyclic":
+        own["cycle"] = _listed(wished.cycle)
     if target.classes:
         own |= {"classes": list(target.classes), "ordinal": wished.ordinal}
     return own | _evaluation(wished)
