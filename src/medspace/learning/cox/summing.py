@@ -12,7 +12,7 @@ import numpy as np
 from medspace.core.canonical import JsonObject
 from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
+from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.cox.following import quality
 from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk, judged
 from medspace.learning.cox.maths import concordance
@@ -20,6 +20,7 @@ from medspace.learning.cox.task import COX
 from medspace.learning.cox.totals import RankedTotal
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.judging import Judge, Reader, invalid
+from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.summing import check_sizes, moments_sums
 from medspace.privacy.disclosure import number as persons_of
 from medspace.privacy.disclosure import ranked
@@ -50,13 +51,31 @@ class CoxSumming:
             InvalidInputError: nobody can answer this question, or not with this data dictionary.
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
+        return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
+
+    def told_sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: TaskQuestion,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """The same, and for the holder alone which columns tell the event or the time.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
         step = Step(task, step_round, asked.name, asked.inputs)
         question, found, risk = judged(self._judge, admission, step, material)
         check_sizes(question.task.table, question.parts.rows.dictionary)
         made = _sums(question, found, risk)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, found.part.cohort if risk is None else risk.cohort
+        if risk is None:
+            return made, found.part.cohort, _leaks(question, found)
+        return made, risk.cohort, ()
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
@@ -80,6 +99,14 @@ class CoxSumming:
         fitted = question.block(measured=False).part
         own: JsonObject = msgspec.to_builtins(quality(counted))
         return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, risk.cohort
+
+
+def _leaks(question: CoxStep, found: SurvivalBlock) -> tuple[HolderNote, ...]:
+    table, part = question.task.table, found.part
+    told = leaks(table, part, measured=False)
+    known = {note.about for note in told}
+    timed = leaks(table, part, found.survival.time, measured=True)
+    return (*told, *(note for note in timed if note.about not in known))
 
 
 def _sums(question: CoxStep, found: SurvivalBlock, risk: WeighedRisk | None) -> list[int]:

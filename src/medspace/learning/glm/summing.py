@@ -18,11 +18,12 @@ from medspace.core.text import msgid
 from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.evaluation.hiding import both_outcomes
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm import grouping
-from medspace.learning.glm.design import DesignBlock, Vector
+from medspace.learning.glm import grouping, mitigating
+from medspace.learning.glm.design import DesignBlock, Vector, design
 from medspace.learning.glm.errors import ColumnTooLargeError
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
+from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.model import OwnGroup
 from medspace.learning.glm.noisy import summing as noisy
@@ -66,7 +67,7 @@ class GlmSumming:
         material: Material | None,
         step_round: int,
     ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
-        """The same, and of a total with noise how many were clipped, for the holder alone.
+        """The same, and notes for the holder alone: of a total with noise how many were clipped, else what leaks.
 
         Raises:
             InvalidInputError, DisclosureError: as `sums`.
@@ -78,13 +79,13 @@ class GlmSumming:
             return numbers, max(admission.min_cohort, 1), notes
         question, part, weighed = self._judge.judged(admission, step, material)
         check_sizes(question.task, question.parts.rows.dictionary)
-        if weighed is None:
-            made = moments_sums(question.task, part) + _cells(question)
-        else:
-            made = _weighed(question, weighed)
+        made = _sums(question, part, weighed)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if weighed is None else weighed.cohort, ()
+        if step.name == "moments":
+            return made, part.cohort, leaks(read, part, measured=read.family != "binomial")
+        least = max(admission.min_cohort, 1)  # of a site that has nobody to choose thresholds on
+        return made, weighed.cohort if weighed is not None else part.cohort or least, ()
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
@@ -135,9 +136,20 @@ def own_groups(
     return found
 
 
-def _cells(question: SiteStep) -> list[int]:
-    part = question.parts.part(question.task, measured=True)
-    return grouping.cell_sums(question.task, part, question.placed(part))
+def _sums(question: SiteStep, part: DesignBlock, weighed: Weighed | None) -> list[int]:
+    task, form = question.task, None if question.asked is None else question.asked.mitigated
+    if question.asked is None:
+        return moments_sums(task, part) + grouping.cell_sums(task, question.divided())
+    if form is not None and question.step.name == mitigating.MITIGATION:
+        columns = design(task, question.asked.layout, part.values)[:, int(task.intercept) :]
+        penalised = task.mitigate is not None and task.mitigate.penalty > 0.0
+        return mitigating.balance_sums(part, question.treated(part), form, columns if penalised else None)
+    if form is not None and question.step.name == mitigating.THRESHOLDS:
+        chance = np.zeros(0) if weighed is None else _scores(question, weighed).mu
+        return mitigating.threshold_sums(part, question.treated(part), form, chance)
+    if weighed is None:
+        raise invalid(question.step, msgid("there is no such step"))
+    return _weighed(question, weighed)
 
 
 def check_sizes(task: GlmTask, dictionary: Dictionary) -> None:
@@ -166,7 +178,8 @@ def moments_sums(task: GlmTask, part: DesignBlock) -> list[int]:
 def _weighed(question: SiteStep, weighed: Weighed) -> list[int]:
     if question.step.name == "evaluation":
         return _evaluation(question, weighed)
-    total = curvature(question.task.family, weighed.matrix, weighed.part.target, weighed.eta)
+    counts = weighed.counts if question.task.mitigate is not None else None
+    total = curvature(question.task.family, weighed.matrix, weighed.part.target, weighed.eta, counts)
     sums = np.concatenate([[total.deviance], total.gradient, total.hessian[np.triu_indices(len(total.gradient))]])
     if not np.isfinite(sums).all():
         raise invalid(question.step, msgid("the sums at this beta are not finite"))
@@ -184,7 +197,20 @@ def _evaluation(question: SiteStep, weighed: Weighed) -> list[int]:
     if task.judge is None or question.asked is None:
         return whole
     groups, placed = tuple(map(tuple, question.asked.groups)), question.placed(part)
-    return whole + grouping.group_sums(task, task.judge, part, made, groups, placed)
+    return whole + group_sums(task, part, made, groups, placed, question.asked.mitigated)
+
+
+def group_sums(
+    task: GlmTask,
+    part: DesignBlock,
+    made: Scores,
+    groups: grouping.Groups,
+    placed: Sequence[Labels],
+    form: mitigating.MitigatedForm | None,
+) -> list[int]:
+    """The integers of the last question for everyone and the groups, at the thresholds of groups besides."""
+    at = mitigating.judged_at(task, () if form is None else form.cuts)
+    return [] if at.judge is None else grouping.group_sums(at, at.judge, part, made, groups, placed)
 
 
 def evaluation_sums(task: GlmTask, target: Vector, cohort: int, made: Scores) -> list[int]:

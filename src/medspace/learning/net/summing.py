@@ -12,13 +12,14 @@ import numpy as np
 from medspace.core.canonical import JsonObject
 from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
+from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm import grouping
-from medspace.learning.glm.design import Vector
+from medspace.learning.glm import grouping, mitigating
+from medspace.learning.glm.design import DesignBlock, Vector
 from medspace.learning.glm.evaluation import Scores, quality, tally
 from medspace.learning.glm.judging import Judge, Reader, invalid
-from medspace.learning.glm.summing import check_sizes, evaluation_sums, moments_sums, own_groups
+from medspace.learning.glm.leaking import leaks
+from medspace.learning.glm.summing import check_sizes, evaluation_sums, group_sums, moments_sums, own_groups
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError
 from medspace.learning.net.heads import sigmoid
@@ -53,13 +54,32 @@ class NetSumming:
             InvalidInputError: nobody can answer this question, or not with this data dictionary.
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
+        return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
+
+    def told_sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: TaskQuestion,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """The same, and for the holder alone which columns tell the outcome.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
         step = Step(task, step_round, asked.name, asked.inputs)
         question, part, found = judged(self._judge, admission, step, material)
         check_sizes(question.task.table, question.parts.rows.dictionary)
-        made = moments_sums(question.task.table, part) + _cells(question) if found is None else _sums(question, found)
+        made = _sums(question, part, found)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if found is None else found.cohort
+        if step.name == "moments":
+            return made, part.cohort, leaks(question.task.table, part, question.labels_of(part), measured=False)
+        least = max(admission.min_cohort, 1)  # of a site that has nobody to choose thresholds on
+        return made, found.cohort if found is not None else part.cohort or least, ()
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int
@@ -86,27 +106,46 @@ class NetSumming:
         return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), found.cohort
 
 
-def _cells(question: NetStep) -> list[int]:
-    if question.task.table.judge is None:
-        return []
-    part = question.block(measured=True)
-    return grouping.cell_sums(question.task.table, part, question.placed(part))
-
-
 def _scores(found: WeighedNet) -> Scores:
     logits = found.eta[:, 0]
     return Scores(logits, sigmoid(logits), MIDDLE, SPREAD)
 
 
-def _sums(question: NetStep, found: WeighedNet) -> list[int]:
+def _sums(question: NetStep, part: DesignBlock, found: WeighedNet | None) -> list[int]:
+    table, form = question.task.table, None if question.asked is None else question.asked.mitigated
+    if question.asked is None:
+        return moments_sums(table, part) + grouping.cell_sums(table, question.divided())
+    if form is not None and question.step.name == mitigating.MITIGATION:
+        return mitigating.balance_sums(part, question.treated(part), form, None)
+    if form is not None and question.step.name == mitigating.THRESHOLDS:
+        chance = np.zeros(0) if found is None else _scores(found).mu
+        return mitigating.threshold_sums(part, question.treated(part), form, chance)
+    if found is None:
+        raise invalid(question.step, msgid("there is no such step"))
+    return _asked_sums(question, found)
+
+
+def _asked_sums(question: NetStep, found: WeighedNet) -> list[int]:
     if question.step.name == "evaluation":
         if question.task.classes:
             chances = question.network.head.chances(found.eta)
             return class_sums(chances, found.labels, _each(question, found), found.part.cohort)
         return _evaluation(question, found)
     apart = question.apart()
-    head = [*_losses(question, found), *((0, 0) if apart is None else _losses(question, apart))]
+    head = [
+        *_losses(question, found),
+        *((0, 0) if apart is None else _losses(question, apart)),
+        *_grouped(question, found),
+    ]
     return head + [fixed(value) for vector in _moved(question, found) for value in vector.tolist()]
+
+
+def _grouped(question: NetStep, found: WeighedNet) -> list[int]:
+    """The scores of each group and of all, where a penalty is on how far they differ."""
+    plan, form = question.task.table.mitigate, None if question.asked is None else question.asked.mitigated
+    if plan is None or not plan.penalty or form is None or not form.balanced:
+        return []
+    return mitigating.score_sums(question.treated(found.part), form, found.eta[:, 0])
 
 
 def _evaluation(question: NetStep, found: WeighedNet) -> list[int]:
@@ -115,7 +154,7 @@ def _evaluation(question: NetStep, found: WeighedNet) -> list[int]:
     if table.judge is None or question.asked is None:
         return whole
     groups = tuple(map(tuple, question.asked.groups))
-    return whole + grouping.group_sums(table, table.judge, part, scores, groups, question.placed(part))
+    return whole + group_sums(table, part, scores, groups, question.placed(part), question.asked.mitigated)
 
 
 def _losses(question: NetStep, found: WeighedNet) -> tuple[int, int]:
@@ -132,9 +171,11 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     task, form, network = question.task, question.asked, question.network
     assert form is not None  # noqa: S101 - the question is about weights
     weights = np.asarray(form.weights, dtype=np.float64)
-    rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
+    balance = np.where(found.labels == 1.0, *form.balance[::-1])
+    counts, pulls = question.treatment(found.part)
+    rows = TrainingRows(found.columns, found.labels, balance * counts, pulls if pulls.any() else None)
     drift = _drift(question, form, rows) if form.previous else None
-    how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
+    how = task.local.of_round(question.step.round - task.before, task.rounds)
     seed = f"{task.seed}\n{question.step.round}\n{question.admission.holder}\n{question.admission.asset}".encode()
     after = trained(network, weights, rows, how, seed, drift)
     if not np.isfinite(after).all():

@@ -132,9 +132,15 @@ class NetTask:
         return OutputHead("ordinal" if self.ordinal else "classes", len(self.classes))
 
     @property
+    def before(self) -> int:
+        """The questions before training: the moments, and what is mitigated with."""
+        return 1 + (self.table.mitigate is not None and self.table.mitigate.balances)
+
+    @property
     def rounds(self) -> int:
-        """The rounds of training at most: all questions but the moments and the evaluation."""
-        return self.table.max_rounds - 2
+        """The rounds of training at most: all questions but those before, the evaluation, and that of thresholds."""
+        plan = self.table.mitigate
+        return self.table.max_rounds - self.before - 1 - (plan is not None and plan.equal is not None)
 
     def document(self) -> JsonObject:
         """The canonical form: JSON without fractions."""
@@ -197,6 +203,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     missing: Any = "indicator+mean"
     evaluation: Any = {}
     judge: Any = None
+    mitigate: Any = None
     max_rounds: Any = 32
     min_sites: Any = 2
     min_cohort: Any = 1
@@ -211,6 +218,7 @@ TABLE = (
     "missing",
     "evaluation",
     "judge",
+    "mitigate",
     "max_rounds",
     "min_sites",
     "min_cohort",
@@ -319,10 +327,23 @@ def _check(task: NetTask) -> None:
         raise _refused(msgid("ordinal belongs to classes"))
     if task.classes and task.table.judge is not None:
         raise _refused(msgid("judge is available for a yes/no target only"))
+    _check_mitigation(task)
     if task.classes and task.local.class_weights != "none":
         raise _refused(msgid("class_weights are available for a yes/no target only"))
     if most_weights(task) > MOST_WEIGHTS:
         raise _refused(msgid("the net has more than {most} weights"), most=MOST_WEIGHTS)
+
+
+def _check_mitigation(task: NetTask) -> None:
+    plan = task.table.mitigate
+    if plan is None:
+        return
+    if plan.validation:
+        raise _refused(msgid("the thresholds of a net are chosen on its own validation: leave it out of mitigate"))
+    if plan.equal is not None and not task.validation:
+        raise _refused(msgid("thresholds of groups need validation: patients who are set apart"))
+    if task.rounds < 1:
+        raise _refused(msgid("max_rounds leaves no round to train in"))
 
 
 def most_weights(task: NetTask) -> int:
