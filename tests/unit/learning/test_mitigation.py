@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from medspace.learning.evaluation.model import Judgement
+from medspace.learning.exact import FRACTION
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.following import read
 from medspace.learning.glm.judging import PreparedRows
@@ -21,7 +22,11 @@ from medspace.learning.glm.task import parse
 from medspace.learning.glm.weighing import weigh
 from medspace.learning.mitigation.model import Mitigated
 from medspace.learning.net.masked import MaskedNets
-from tests.unit.learning.masked_sites import MaskedRun
+from medspace.learning.net.task import parse as parse_net
+from medspace.policy import gates
+from medspace.runs.errors import TaskInvalidError
+from medspace.runs.masked.errors import TotalInvalidError
+from tests.unit.learning.masked_sites import MaskedRun, again
 
 LEAST = 5
 FEATURES = ("age", "dose")
@@ -214,3 +219,145 @@ def test_thresholds_are_those_nearest_to_everyones_share_on_the_rows_kept_out(na
     assert run.mitigated.gap_after < run.mitigated.gap_before
     assert {matrix.threshold for one in run.judged.groups for matrix in one.confusion} == {0.5}
     assert {one.threshold for one in run.judged.gaps} <= {None, 0.5}
+
+
+def test_a_net_chooses_its_thresholds_on_the_patients_set_apart():
+    run = finished(task("net", max_rounds=30, validation=0.3, **mitigate(equal="sensitivity")), hospitals(rows=1500))
+    assert run.mitigated.gap_after < run.mitigated.gap_before
+    assert len(run.content["losses"]) == 30 - 3
+
+
+def test_a_task_without_is_asked_what_earlier_versions_were_asked():
+    for document in (task(), task("net", max_rounds=5)):
+        run = run_of(document)
+        run.outcome()
+        for state in run.states[1:-1]:
+            assert "mitigat" not in str(state) + str(run.summed.asked(state))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mitigate": {"column": "age", "reweighing": True}}, "not among the groups of judge"),
+        (mitigate(), "needs reweighing"),
+        (mitigate(validation=0.2, penalty=1.0), "belongs to what is to be equal"),
+        (mitigate(equal="sensitivity", validation=0.25), "validation must be one of"),
+        (mitigate(equal="sensitivity", validation=0.3, threshold=2.0), "threshold must lie between"),
+        (mitigate(penalty=-1.0), "penalty must lie between"),
+        (mitigate(equal="accuracy"), "equal"),
+        ({"judge": None} | mitigate(reweighing=True), "not among the groups of judge"),
+    ],
+)
+def test_tasks_that_make_no_sense_are_refused(changes, said):
+    with pytest.raises(TaskInvalidError, match=said):
+        parse(task() | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (mitigate(equal="sensitivity"), "thresholds of groups need validation"),
+        (mitigate(equal="sensitivity", validation=0.2), "leave it out of mitigate"),
+        (mitigate(equal="sensitivity", reweighing=True) | {"validation": 0.2, "max_rounds": 4}, "no round to train"),
+    ],
+)
+def test_nets_that_make_no_sense_are_refused(changes, said):
+    with pytest.raises(TaskInvalidError, match=said):
+        parse_net(task("net", **changes))
+
+
+def test_thresholds_of_a_glm_need_rows_to_choose_them_on():
+    with pytest.raises(TaskInvalidError, match="need validation"):
+        parse(task(**mitigate(equal="sensitivity")))
+
+
+def test_what_a_task_says_survives_its_canonical_form():
+    how = mitigate(reweighing=True, penalty=0.5, equal="positives", threshold=0.3, validation=0.2)
+    assert parse(again(parse(task(**how)).document())) == parse(task(**how))
+    own = mitigate(penalty=0.5, equal="positives")
+    assert parse_net(again(parse_net(task("net", validation=0.2, **own)).document())).table.mitigate.penalty == 0.5
+
+
+# --- groups that are too small -------------------------------------------------------------------------------------
+def with_few_women(sick, count=3, well=60):
+    """Hospitals in which the women are `sick`, and few of them have another outcome."""
+    found = hospitals(rows=300)
+    for table in found.values():
+        women = [at for at, one in enumerate(table["sex"]) if one == "f"]
+        for rank, at in enumerate(women):
+            table["sick"][at] = sick if rank < well else 1.0 - sick
+        table["sex"] = ["m" if one == "f" and rank >= well + count else one for rank, one in ranked(table["sex"])]
+    return found
+
+
+def ranked(sexes):
+    seen = 0
+    for one in sexes:
+        yield seen, one
+        seen += one == "f"
+
+
+@pytest.mark.parametrize("sick", [0.0, 1.0])
+def test_a_group_with_few_of_an_outcome_is_neither_weighed_nor_penalised_nor_given_a_threshold(sick):
+    """One woman of each hospital has the other outcome, four in all."""
+    tables = with_few_women(sick, count=1)
+    how = mitigate(reweighing=True, penalty=1.0, equal="sensitivity", validation=0.3)
+    run = finished(task(l2=1.0, **how), tables)
+    for one in run.mitigated.groups:
+        assert (one.without, one.having, one.threshold) == (1.0, 1.0, None)
+    state = read(run.states[-1])
+    assert state.mitigation.apart == ()
+    plain = finished(task(l2=1.0, **mitigate(penalty=1e-9, equal="sensitivity", validation=0.3)), tables)
+    assert scaled(run) == pytest.approx(scaled(plain), abs=1e-9)
+
+
+def test_a_group_of_one_hospital_is_not_counted_at_all():
+    tables = hospitals()
+    for site in list(tables)[1:]:
+        tables[site]["sex"] = ["m"] * len(tables[site]["sex"])
+    run = finished(
+        task(l2=1.0, **mitigate(reweighing=True, penalty=1.0, equal="sensitivity", validation=0.3)), tables
+    )
+    state = read(run.states[-1]).mitigation
+    assert 0 not in state.balanced
+    assert 0 not in state.validated
+    assert all(one.threshold is None for one in run.mitigated.groups)
+
+
+def test_a_hospital_with_too_few_rows_to_choose_thresholds_on_takes_part_without():
+    tables = hospitals(5) | {"did:web:small": hospital(9, 30)}
+    run = finished(task(l2=1.0, **mitigate(equal="sensitivity", validation=0.1)), tables)
+    assert all(one.threshold is not None for one in run.mitigated.groups)
+
+
+# --- totals that cannot be right -----------------------------------------------------------------------------------
+def test_totals_that_cannot_be_right():
+    run = run_of(task(l2=1.0, **mitigate(reweighing=True, penalty=1.0, equal="sensitivity", validation=0.3)))
+    state, wrong = again(run.summed.first()), {"mitigation": (0, 2, 3, 4), "thresholds": (0, 1, 4, 6)}
+    while (asked := run.summed.asked(state)) is not None:
+        number = len(run.states) + 1
+        for place in wrong.get(asked.name, ()):
+            for change in (1, 2**40 << FRACTION, -(2**40) << FRACTION):
+                total = run.total(state, number)
+                total[place] += change
+                with pytest.raises(TotalInvalidError):
+                    run.summed.check(state, total, len(run.tables))
+        state = run.step(state)
+    assert run.summed.outcome(state)["mitigated"] is not None
+
+
+# --- what it is used for -------------------------------------------------------------------------------------------
+def test_terms_compare_the_sensitivities_at_the_thresholds_in_use():
+    plain, equal = (
+        finished(task(l2=1.0, evaluation={"holdout": 0.2}, **how), hospitals(rows=2500))
+        for how in (mitigate(penalty=1e-9), mitigate(equal="sensitivity", validation=0.3))
+    )
+    gaps = []
+    for run in (plain, equal):
+        measures = {one.name: one for one in run.summed.measures(run.states[-1], {})}
+        gaps.append(measures[gates.SENSITIVITY_GAP].value)
+        assert measures[gates.SENSITIVITY_GAP].column == "sex"
+    assert gaps[1] == pytest.approx(equal.mitigated.gap_after, abs=1e-12)
+    assert gaps[1] < gaps[0]
+    other = finished(task(l2=1.0, **mitigate(equal="sensitivity", validation=0.3, threshold=0.9)))
+    assert gates.SENSITIVITY_GAP not in {one.name for one in other.summed.measures(other.states[-1], {})}

@@ -154,7 +154,8 @@ class MaskedGlm(Walk[MaskedFitState]):
         if stand.quality is None:
             return ()
         site = msgspec.convert(own, _Own, strict=False).quality if own else None
-        return measures(self.task, stand.quality, site, stand.judged)
+        done = published(self.task, stand.mitigation, stand.judged)
+        return measures(self.task, stand.quality, site, stand.judged, done)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.

@@ -495,6 +495,8 @@ def _check_judge(task: GlmTask, judge: JudgePlan) -> None:
 
 
 def _check_mitigation(task: GlmTask, plan: MitigationPlan) -> None:
+    if plan.equal is not None and not plan.validation:
+        raise _refuse(msgid("thresholds of groups need validation: patients who are set apart"))
     if plan.validation not in HOLDOUTS or plan.validation + task.evaluation.holdout > HOLDOUTS[-1] + 1e-9:
         raise _refuse(
             msgid("validation must be one of {shares}, and with holdout no more than {most}"),

@@ -150,7 +150,8 @@ class MaskedNet(Walk[NetState]):
         if stand.quality is None:
             return () if stand.graded is None else graded_measures(table, stand.graded)
         site = own_quality("", own, table.max_rounds).quality if own else None
-        return measures(table, stand.quality, site, stand.judged)
+        done = published(table, stand.mitigation, stand.judged)
+        return measures(table, stand.quality, site, stand.judged, done)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.

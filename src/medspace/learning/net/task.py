@@ -149,6 +149,8 @@ class NetTask:
             del table[name]
         if self.classes:
             table |= {"target": self.table.target.column, "classes": list(self.classes), "ordinal": self.ordinal}
+        if "mitigate" in table:
+            table["mitigate"] = {name: one for name, one in table["mitigate"].items() if name != "validation"}
         if self.images is not None:
             table |= {"features": [], "images": self.images.document()}
         return table | {
@@ -242,6 +244,7 @@ def parse(document: Json) -> NetTask:
         raise _refused(msgid("protection must be one of {names}"), names=MASKED_SUMS)
     images = None if form.images is None else _images(form, form.images)
     table = {name: getattr(form, name) for name in TABLE} | {"family": "binomial", "target": _target(form)}
+    table["mitigate"] = _mitigate(form)
     if images is not None:
         table["features"] = [{"name": name} for name in images.columns]
     task = NetTask(
@@ -260,6 +263,20 @@ def parse(document: Json) -> NetTask:
     )
     _check(task)
     return task
+
+
+def _mitigate(form: _NetForm) -> Any:  # noqa: ANN401 - read by the table
+    """What is mitigated, with thresholds chosen on the patients that a net sets apart anyway.
+
+    Raises:
+        TaskInvalidError: it names others.
+    """
+    said = form.mitigate
+    if not isinstance(said, dict) or "equal" not in said:
+        return said
+    if "validation" in said:
+        raise _refused(msgid("the thresholds of a net are chosen on its own validation: leave it out of mitigate"))
+    return {**said, "validation": form.validation}
 
 
 def _images(form: _NetForm, given: ImageForm) -> ImageInput:
@@ -338,10 +355,6 @@ def _check_mitigation(task: NetTask) -> None:
     plan = task.table.mitigate
     if plan is None:
         return
-    if plan.validation:
-        raise _refused(msgid("the thresholds of a net are chosen on its own validation: leave it out of mitigate"))
-    if plan.equal is not None and not task.validation:
-        raise _refused(msgid("thresholds of groups need validation: patients who are set apart"))
     if task.rounds < 1:
         raise _refused(msgid("max_rounds leaves no round to train in"))
 
