@@ -91,7 +91,7 @@ def test_the_one_patient_of_a_group_at_a_hospital(brake, monkeypatch, attack_rep
     if not brake:
         monkeypatch.setattr(grouping, "members", naive)
         monkeypatch.setattr(grouping, "cells_hold", lambda *_: True)  # the total would be refused, once it is open
-        monkeypatch.setattr(judging.SiteStep, "groups", lambda _: None)
+        monkeypatch.setattr(judging.SiteStep, "groups", lambda _: [])
     run = MaskedRun(document(), tables(), least=LEAST if brake else 1)
     cells, counted = alone(run)
     by_difference = counted["all"][1] - sum(one[1] for name, one in counted.items() if name != "all")

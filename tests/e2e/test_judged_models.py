@@ -6,7 +6,7 @@ import pytest
 
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
-from medspace.sdk import connect
+from medspace.sdk import connect, predict
 from tests.e2e.space import HOSPITALS, MASKED, Holding, audited, staged, table
 
 JUDGE = {"groups": ["sex", {"column": "age", "bands": [55]}], "thresholds": [0.5], "least": 11}
@@ -21,7 +21,7 @@ def stage(tmp_path_factory):
         stage.add("authority")
         for seed, key in enumerate(HOSPITALS, 1):
             demands = DEMANDS if seed == 1 else {}
-            stage.add(key, Holding(table(seed, 150), terms=TERMS | demands))
+            stage.add(key, Holding(table(seed, 400), terms=TERMS | demands))
         stage.add("user")
         stage.open()
         stage.admit()
@@ -31,6 +31,16 @@ def stage(tmp_path_factory):
 @pytest.fixture(scope="module")
 def agreements(stage):
     return [stage.agree("user", key) for key in HOSPITALS]
+
+
+MITIGATE = {"column": "sex", "reweighing": True, "penalty": 0.1, "equal": "sensitivity", "validation": 0.3}
+
+
+@pytest.fixture(scope="module")
+def mitigated(stage, agreements):
+    """Made fairer by all means, in one run."""
+    task = MASKED | {"judge": JUDGE, "mitigate": MITIGATE, "l2": 1.0}
+    return stage.space("user").train(task, agreements, wait=240)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +58,38 @@ def test_a_model_that_meets_the_demands_leaves_with_its_figures(run):
         ("age", "< 55"),
         ("age", ">= 55"),
     ]
-    assert judged["groups"][0]["rows"] == 600
+    assert judged["groups"][0]["rows"] == 1600
     assert judged["groups"][0]["sites"] == 4
     assert {gap["column"] for gap in judged["gaps"]} == {"sex", "age"}
 
 
-def test_every_total_of_it_follows_in_the_audit(stage, run, tmp_path):
+def test_a_model_that_was_made_fairer_says_how_and_decides_by_group(stage, mitigated, tmp_path):
+    assert mitigated["state"] == "finished", mitigated
+    model, space = mitigated["model"], stage.space("user")
+    done = model["mitigated"]
+    assert [one["group"] for one in done["groups"]] == ["f", "m"]
+    assert all(0.1 <= float(one["having"]) <= 10.0 for one in done["groups"])
+    assert all(0.0 < float(one["threshold"]) < 1.0 for one in done["groups"])
+    card = space.model_card(model["id"])
+    assert card["facts"]["mitigated"]["equal"] == "sensitivity"
+    titles = [one["title"] for one in card["said"]["tables"]]
+    assert any("counted in the fit" in str(title) for title in titles)
+    assert any("reweighed" in said for said in card["said"]["sentences"])
+    file, rows = tmp_path / "model.safetensors", tmp_path / "rows.csv"
+    file.write_bytes(space.model_file(model["id"]))
+    rows.write_text(table(9, 40))
+    found = predict(file, rows)
+    limits = {one["group"]: float(one["threshold"]) for one in done["groups"]}
+    group = [line.split(",")[2] for line in rows.read_text().splitlines()[1:]]
+    assert found["outputs"] == ["chance", "decision"]
+    assert [one["scores"][1] for one in found["rows"]] == [
+        float(one["scores"][0] >= limits[own]) for one, own in zip(found["rows"], group, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("which", ["run", "mitigated"])
+def test_every_total_of_it_follows_in_the_audit(stage, which, request, tmp_path):
+    run = request.getfixturevalue(which)
     audited(stage, tmp_path)
     for key in HOSPITALS:
         (tmp_path / f"{key}.records.json").write_text(json.dumps(stage.space(key).audit_records(run["id"])))
@@ -91,7 +127,7 @@ def test_the_card_is_signed_says_the_same_in_both_languages_and_prints(stage, ru
     card, other = space.model_card(run["model"]["id"]), chinese.model_card(run["model"]["id"])
     assert card["facts"] == other["facts"]
     assert card["said"]["limits"] != other["said"]["limits"]
-    assert card["facts"]["data"]["rows"] == 600
+    assert card["facts"]["data"]["rows"] == 1600
     assert stage.space("north").check_model_card(card)["by"] == space.status()["did"]
     with pytest.raises(SpaceError):
         stage.space("north").check_model_card(card | {"facts": card["facts"] | {"noise": {"epsilon": "1"}}})

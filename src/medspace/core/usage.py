@@ -156,6 +156,8 @@ class HolderNoteKind(StrEnum):
 
     SHORTENED = "shortened"  # patients whose part of a noisy total was longer than the task allows
     OUTSIDE = "outside"  # values of a column that are outside of the range that the task states
+    TELLS = "tells"  # rows whose outcome the values of a column tell by themselves
+    GAPS = "gaps"  # rows whose outcome it tells whether a column has a value
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from medspace.core.usage import Measure
 from medspace.policy.budgets import decimal
 
 AUC, ECE, GROUP_GAP, SITE_BELOW, HELD_OUT = "auc", "ece", "group_auc_gap", "site_auc_below", "held_out"
-CONCORDANCE = "concordance"
+CONCORDANCE, SENSITIVITY_GAP = "concordance", "group_sensitivity_gap"
 NOTHING_LEARNED = (Measure("-", 0.0),)  # of an output that demands on models do not apply to
 
 _GROUP = re.compile(r"(?P<column>[^\x00-\x1f\x7f=]{1,128})(=(?P<bands>[-+0-9.,eE]{1,512}))?")

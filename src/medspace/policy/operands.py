@@ -450,6 +450,22 @@ _ROWS = (
         ),
     ),
     _gate(
+        "medspace:groupSensitivityGap",
+        gates.SENSITIVITY_GAP,
+        "lteq",
+        msgid("with sensitivities of two groups of a column at most {value} apart"),
+        _Said(
+            states=msgid("The sensitivities of two groups are {held} apart."),
+            remedy=msgid(
+                'Give each group a threshold of its own: `equal = "sensitivity"` in `mitigate` of the task.'
+            ),
+            unstated=msgid(
+                "Name 0.5 among the thresholds of the task's `judge`, and columns of which two groups are large "
+                "enough to show."
+            ),
+        ),
+    ),
+    _gate(
         "medspace:siteAucBelow",
         gates.SITE_BELOW,
         "lteq",

@@ -97,6 +97,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "gate_concordance": ("medspace:concordance", "gteq"),
     "gate_ece": ("medspace:ece", "lteq"),
     "gate_group_auc_gap": ("medspace:groupAucGap", "lteq"),
+    "gate_group_sensitivity_gap": ("medspace:groupSensitivityGap", "lteq"),
     "gate_site_auc_below": ("medspace:siteAucBelow", "lteq"),
     "gate_holdout": ("medspace:heldOut", "gteq"),
     "elapsed": (standing.ELAPSED, "lteq"),

@@ -14,11 +14,11 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.usage import Brakes, Step
 from medspace.learning.errors import StepInvalidError
 from medspace.learning.exact import FRACTION
-from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.errors import OneClassError, SingularError
 from medspace.learning.kinds import summed
 from medspace.learning.net.description import describe
 from medspace.learning.net.engine import NetEngine
-from medspace.learning.net.errors import DivergedError, LocallyDivergedError, OneClassError
+from medspace.learning.net.errors import DivergedError, LocallyDivergedError
 from medspace.learning.net.masked import MaskedNets
 from medspace.learning.net.model import NetFitted
 from medspace.learning.net.network import Perceptron

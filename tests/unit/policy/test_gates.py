@@ -15,6 +15,7 @@ TERMS = {
     "gate_auc": 0.7,
     "gate_ece": 0.1,
     "gate_group_auc_gap": 0.1,
+    "gate_group_sensitivity_gap": 0.1,
     "gate_site_auc_below": 0.05,
     "gate_holdout": 0.2,
 }
@@ -23,6 +24,7 @@ GOOD = {
     gates.AUC: Measure(gates.AUC, 0.8),
     gates.ECE: Measure(gates.ECE, 0.05),
     gates.GROUP_GAP: Measure(gates.GROUP_GAP, 0.02, "sex", "f"),
+    gates.SENSITIVITY_GAP: Measure(gates.SENSITIVITY_GAP, 0.1, "sex", "f"),
     gates.SITE_BELOW: Measure(gates.SITE_BELOW, -0.01),
     gates.HELD_OUT: Measure(gates.HELD_OUT, 0.2),
 }
@@ -54,6 +56,7 @@ def test_a_figure_that_was_not_measured_is_not_met(name):
         (gates.AUC, 0.69),
         (gates.ECE, 0.11),
         (gates.GROUP_GAP, 0.11),
+        (gates.SENSITIVITY_GAP, 0.11),
         (gates.SITE_BELOW, 0.06),
         (gates.HELD_OUT, 0.0),
         (gates.AUC, float("nan")),

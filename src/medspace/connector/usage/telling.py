@@ -1,7 +1,8 @@
 """Notes about rows for the holder alone, sealed and stored in the transaction that releases the output of a step.
 
-How many patients were clipped is an exact count, which no budget has paid for. So it is in no answer, no log entry
-and no error, and a copy of the database does not show it; the holder's people see it in the app.
+How many patients were clipped is an exact count, which no budget has paid for; that a column tells the outcome is
+true of this holder's rows. So neither is in any answer, log entry or error, and a copy of the database does not show
+it; the holder's people see it in the app.
 """
 
 from dataclasses import dataclass

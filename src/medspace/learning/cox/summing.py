@@ -11,6 +11,7 @@ import numpy as np
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
+from medspace.core.usage import HolderNote
 from medspace.learning.cox.following import quality
 from medspace.learning.cox.judging import CoxStep, Risk, SharedRisk, SurvivalBlock, WeighedRisk, WeighedScores
 from medspace.learning.cox.maths import concordance
@@ -21,6 +22,7 @@ from medspace.learning.cox.totals import RankedTotal
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, Reader, invalid
+from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.summing import moments_sums
 from medspace.privacy.disclosure import Vector, ranked
 from medspace.privacy.disclosure import number as persons_of
@@ -44,6 +46,14 @@ class CoxSumming(JudgedSumming[CoxStep]):
         deviance = float(near(found.sums.deviance, np.abs(found.eta).sum() + found.sums.deviance))
         counted = _ranked(part, found, question.admission.min_cohort, deviance)
         return {"quality": msgspec.to_builtins(quality(counted))}
+
+    def leaking(self, question: CoxStep, part: SurvivalBlock) -> tuple[HolderNote, ...]:
+        """Which columns tell the event or the time."""
+        table, own = question.task.table, part.part
+        told = leaks(table, own, measured=False)
+        known = {note.about for note in told}
+        timed = leaks(table, own, part.survival.time, measured=True)
+        return (*told, *(note for note in timed if note.about not in known))
 
 
 def _sums(question: CoxStep, found: SurvivalBlock, risk: Risk | None) -> list[int]:

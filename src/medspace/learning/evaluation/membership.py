@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from medspace.core.material import Material
+from medspace.core.material import Columns, Material
 from medspace.learning.evaluation.plan import GroupAttribute, JudgePlan
 from medspace.privacy.disclosure import Labels, Mask, Matrix, Persons, joined
 from medspace.privacy.exposure import differs_by_few
 
 
-def labels(attribute: GroupAttribute, rows: Material) -> Labels:
+def labels(attribute: GroupAttribute, rows: Columns) -> Labels:
     """The place of each row's group; the number of groups for other codes and for no value."""
     other = len(attribute.groups)
     if attribute.coded:

@@ -16,6 +16,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality, Tally
 from medspace.learning.glm.maths import Curvature, Moments
+from medspace.learning.glm.mitigating import MitigatedForm
 from medspace.learning.glm.task import GlmTask
 from medspace.runs.errors import AnswerInvalidError
 
@@ -64,11 +65,15 @@ class EvaluationForm(_Echo, frozen=True, kw_only=True):
 
 
 class BetaForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """What the rounds after the first ask about; `groups` are those that the model is judged for (`grouping`)."""
+    """What the rounds after the first ask about; `groups` are those that the model is judged for (`grouping`).
+
+    `mitigated` is what is done for one kind of groups (`mitigating`).
+    """
 
     beta: list[float]
     layout: Layout
     groups: list[list[int]] = []
+    mitigated: MitigatedForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,9 @@ class ExpectedAnswer:
     min_cohort: int
 
 
-def question(beta: Sequence[float], layout: Layout) -> JsonObject:
+def question(beta: Sequence[float], layout: Layout, mitigated: MitigatedForm | None = None) -> JsonObject:
     """The inputs of a step that is about a beta."""
-    inputs: JsonObject = msgspec.to_builtins(BetaForm([*beta], layout))
+    inputs: JsonObject = msgspec.to_builtins(BetaForm([*beta], layout, mitigated=mitigated))
     return inputs
 
 

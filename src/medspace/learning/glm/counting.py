@@ -4,14 +4,16 @@ Kinds of task share them: what begins after the moments, and what an evaluation 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
 from medspace.learning.evaluation.model import Judgement
 from medspace.learning.exact import FRACTION
-from medspace.learning.glm import grouping
+from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.grouping import Groups
+from medspace.learning.glm.mitigating import MitigationStand
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.totals import (
     MOST_ROWS,
@@ -46,12 +48,26 @@ class JudgedStanding(Standing, Protocol):
         """How many sites have each of them."""
         ...
 
+    @property
+    def mitigation(self) -> MitigationStand | None:
+        """What is known for groups that are mitigated for."""
+        ...
+
 
 Stand = TypeVar("Stand", bound=JudgedStanding)
 
 
-def moments_phase(task: GlmTask, begin: Callable[[Stand, MomentsTotal, Groups, Groups], Stand]) -> Phase[Stand]:
-    """Moments, and who has which group; `begin` is given the groups that are counted, and how many have each."""
+@dataclass(frozen=True, slots=True)
+class CountedGroups:
+    """What the first total says of groups: which are judged, how many sites have each, what is mitigated."""
+
+    shown: Groups
+    having: Groups
+    mitigation: MitigationStand | None
+
+
+def moments_phase(task: GlmTask, begin: Callable[[Stand, MomentsTotal, CountedGroups], Stand]) -> Phase[Stand]:
+    """Moments, and who has which group; `begin` is given what follows for groups."""
     plain = moments_shape(task)
 
     def check(stand: Stand, total: Sequence[int], sites: int) -> None:
@@ -64,7 +80,11 @@ def moments_phase(task: GlmTask, begin: Callable[[Stand, MomentsTotal, Groups, G
 
     def follow(stand: Stand, total: Sequence[int], proposal: JsonObject, sites: int) -> Stand:
         del proposal, sites
-        return begin(stand, moments_total(task, total[: plain.count]), *grouping.chosen(task, total[plain.count :]))
+        found = moments_total(task, total[: plain.count])
+        shown, having = grouping.chosen(task, total[plain.count :])
+        judged = 0 if task.judge is None else len(task.judge.attributes)
+        known = mitigating.begun(task, found.target_sum >> FRACTION, shown[judged:])
+        return begin(stand, found, CountedGroups(shown[:judged], having[:judged], known))
 
     return Phase(lambda _: grouping.with_cells(task, plain, MOST_ROWS), check, follow)
 
@@ -83,22 +103,25 @@ def evaluation_phase(
         width = evaluation_shape(task, stand.rows).count
         return total[:width], total[width:]
 
+    def at(stand: Stand) -> GlmTask:
+        return mitigating.judged_at(task, mitigating.stand_of(stand).cuts(task))
+
     def shape(stand: Stand) -> Shape:
         plain = evaluation_shape(task, stand.rows)
-        return grouping.with_groups(task, plain, stand.groups, most_measured(stand.rows))
+        return grouping.with_groups(at(stand), plain, stand.groups, most_measured(stand.rows))
 
     def check(stand: Stand, total: Sequence[int], sites: int) -> None:
         plain, more = parts(stand, total)
         check = TotalCheck(task, stand.round + 1, sites)
         check.evaluation(plain)
         found = evaluation_total(task, plain)
-        holds = grouping.groups_hold(task, more, found.rows, sum(found.cases))
+        holds = grouping.groups_hold(at(stand), more, found.rows, sum(found.cases))
         check.that(holds, msgid("its counts contradict each other"))
 
     def follow(stand: Stand, total: Sequence[int], proposal: JsonObject, sites: int) -> Stand:
         del proposal
         plain, more = parts(stand, total)
-        judged = grouping.judgement(task, more, stand.groups, stand.having, sites)
+        judged = grouping.judgement(at(stand), more, stand.groups, stand.having, sites)
         return end(stand, evaluation_total(task, plain), judged)
 
     def inputs(stand: Stand) -> JsonObject:

@@ -11,6 +11,7 @@ from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.model import Fitted, NoiseSpent, SiteQuality, Term
 from medspace.learning.glm.outcome import held
 from medspace.learning.glm.task import JOINED
+from medspace.learning.mitigation import description as mitigation
 from medspace.runs.masked.grouping import Robust
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
@@ -25,6 +26,11 @@ NOT_KNOWN: Mapping[bool, str] = {
     True: msgid("Too few patients have {levels} to stand out from the noise: the model says nothing about them."),
 }
 UNCERTAIN = msgid("± says how far an AUC may lie from the exact one: it was counted from groups of patients.")
+TOO_GOOD = 0.99  # an AUC that no forecast of a disease has
+DOUBTED = msgid(
+    "Its AUC is above 0.99, which hardly any honest forecast reaches: look whether a column was written down after "
+    "the outcome, or because of it. A hospital where a single column tells the outcome sees which one with the use."
+)
 LEAST_SHOWN = 0.0005  # of a number with three digits behind the point
 MEASURED: Mapping[str, str] = {
     "training rows": msgid("The quality was measured on the rows that the model was fitted on."),
@@ -39,9 +45,15 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     return ModelDescription(
         Text(msgid("Generalised linear model ({family})"), {"family": fitted.family}),
         facts,
-        (_coefficients(fitted), *tables(fitted.judged)),
+        (_coefficients(fitted), *tables(fitted.judged), *mitigation.tables(fitted.mitigated)),
         quality_table(fitted.family, facts["quality"]),
-        (*_sentences(fitted), *sentences(fitted.judged), *_noise(fitted), *_left(fitted.noise, result.content)),
+        (
+            *_sentences(fitted),
+            *sentences(fitted.judged),
+            *mitigation.sentences(fitted.mitigated),
+            *_noise(fitted),
+            *_left(fitted.noise, result.content),
+        ),
     )
 
 
@@ -62,6 +74,7 @@ def _facts(fitted: Fitted, rows: int, names: Mapping[str, str]) -> JsonObject:
         "measured_on": fitted.measured_on,
         **({} if fitted.noise is None else {"noise": msgspec.to_builtins(fitted.noise)}),
         **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
+        **({} if fitted.mitigated is None else {"mitigated": msgspec.to_builtins(fitted.mitigated)}),
     }
 
 
@@ -118,7 +131,14 @@ def _sentences(fitted: Fitted) -> tuple[Text, ...]:
     said = [Text(MEASURED[fitted.measured_on])] if fitted.measured_on in MEASURED else []
     if any(_uncertain(one.quality) for one in fitted.sites) or _uncertain(fitted.pooled):
         said += [Text(UNCERTAIN)] if fitted.noise is None else []  # what it is under noise is said with the noise
+    said += doubts(fitted.pooled) if fitted.noise is None else ()
     return (*said, *unknown_levels(fitted.uncarried, noisy=fitted.noise is not None))
+
+
+def doubts(pooled: Quality | None) -> Iterator[Text]:
+    """Whether a model is too good to be true."""
+    if pooled is not None and pooled.auc is not None and pooled.auc - (pooled.auc_resolution or 0.0) > TOO_GOOD:
+        yield Text(DOUBTED)
 
 
 def unknown_levels(uncarried: Sequence[str], *, noisy: bool) -> Iterator[Text]:

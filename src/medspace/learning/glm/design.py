@@ -17,6 +17,7 @@ from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.task import FeatureColumn, GlmTask, Target
 from medspace.privacy.disclosure import MISSING, Labels, Persons, joined, merged, number
 
+APART = b"\nset apart"  # beside the key of a split: another choice than who is held out, and as secret
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -83,17 +84,27 @@ class Sample:
     least: int = 1
     apart: bool = True
     coarse_target: bool = True
+    kept_out: Mask | None = None  # of the fit, to choose thresholds
 
     @property
     def fitted(self) -> DesignBlock:
         """The rows that the fit sees."""
-        return self.part(self.usable & ~self.held_out)
+        return self.part(self.usable & ~self.held_out & ~self._kept_out)
 
     @property
     def measured(self) -> DesignBlock:
-        """The rows that quality is measured on: those held out, or all where none are."""
-        chosen = self.usable & self.held_out if self.task.evaluation.holdout else self.usable
-        return self.part(chosen)
+        """The rows that quality is measured on: those held out, or all of the fit where none are."""
+        chosen = self.held_out if self.task.evaluation.holdout else ~self._kept_out
+        return self.part(self.usable & chosen)
+
+    @property
+    def validated(self) -> DesignBlock:
+        """The rows that thresholds are chosen on."""
+        return self.part(self.usable & ~self.held_out & self._kept_out)
+
+    @property
+    def _kept_out(self) -> Mask:
+        return np.zeros_like(self.usable) if self.kept_out is None else self.kept_out
 
     def part(self, chosen: Mask) -> DesignBlock:
         """The rows that a mask chooses, with nothing in a column that fewer than `least` of their persons have."""
@@ -152,7 +163,8 @@ def sample(
     if least <= 1 and not usable.any():
         raise NothingLeftError
     held_out = holdout(marks_of(rows, key)[0], task.evaluation.holdout)
-    return Sample(task, columns, target, persons, usable, held_out, least, apart, coarse_target)
+    kept_out = holdout(marks_of(rows, key + APART)[0], task.apart) if task.apart else None
+    return Sample(task, columns, target, persons, usable, held_out, least, apart, coarse_target, kept_out)
 
 
 def marks_of(rows: Material, key: bytes) -> tuple[Marks, Marks]:

@@ -40,6 +40,7 @@ from medspace.learning.glm.answers import (
 from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.evaluation import quality, scores, tally
 from medspace.learning.glm.judging import Judge, Reader, SiteStep, invalid
+from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.masked import MaskedGlms
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.nearness import difference
@@ -170,7 +171,9 @@ def _output(question: SiteStep, part: DesignBlock, weighed: Weighed | None) -> O
     }
     near = rounded if question.admission.brakes.rounding else unrounded
     if weighed is None or question.asked is None:
-        return Output(MOMENTS, msgspec.to_builtins(_moments(question.task, part, near, echo)), part.cohort)
+        made = msgspec.to_builtins(_moments(question.task, part, near, echo))
+        told = leaks(question.task, part, measured=question.task.family != "binomial")
+        return Output(MOMENTS, made, part.cohort, notes=told)
     if question.step.name == "evaluation":
         form: NewtonForm | EvaluationForm = _evaluation(question, question.asked, weighed, near, echo)
     else:

@@ -12,6 +12,7 @@ InvalidInputError
  |- BeyondRangesError      a question goes beyond what the data dictionary allows
  `- NothingLeftError       no row is usable
 RunError
+ |- OneClassError          all patients of all sites have the same outcome
  |- NotConvergedError      the rounds were used up
  |- SingularError          columns are collinear
  |- NoiseHidesError        the noise is larger than what it hides
@@ -110,6 +111,15 @@ class NothingLeftError(InvalidInputError):
     code = "learning.nothing_left"
     sentence = msgid("No row can be used for this task.")
     next_step = msgid('Use the missing-value rule "indicator+mean", or leave out the features that are missing here.')
+
+
+class OneClassError(RunError):
+    """All patients of all sites have the same outcome."""
+
+    code = "learning.one_class"
+    sentence = msgid("All patients of all hospitals have the same outcome, so nothing can be learned.")
+    next_step = msgid("Check how the task defines the target, or ask hospitals that have seen both outcomes.")
+    exit_code = InvalidInputError.exit_code
 
 
 class NotConvergedError(RunError):

@@ -17,7 +17,7 @@ from medspace.core.canonical import JsonObject
 from medspace.learning.glm import maths
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout, Vector
-from medspace.learning.glm.errors import SeparatedError, SingularError
+from medspace.learning.glm.errors import OneClassError, SeparatedError, SingularError
 from medspace.learning.glm.evaluation import Tally, quality
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.model import Fit, FitPhase, SiteQuality
@@ -44,7 +44,13 @@ def inputs(fit: Fit) -> JsonObject:
 
 
 def after_moments(task: GlmTask, total: Moments, sites: tuple[SiteQuality, ...]) -> Fit:
-    """The fit begins: layout and first beta."""
+    """The fit begins: layout and first beta.
+
+    Raises:
+        OneClassError: there is one outcome only.
+    """
+    if task.family == "binomial" and round(total.target_sum) in (0, total.rows):
+        raise OneClassError
     layout = maths.layout(task, total)
     beta = maths.start(task, total, width(task, layout))
     return Fit(phase=FitPhase.NEWTON, layout=layout, beta=_floats(beta), base=_floats(beta), sites=sites)

@@ -30,12 +30,14 @@ from medspace.learning.exact import (
 )
 from medspace.learning.glm import maths
 from medspace.learning.glm.design import Layout
-from medspace.learning.glm.errors import NotConvergedError, SeparatedError, SingularError
+from medspace.learning.glm.errors import NotConvergedError, OneClassError, SeparatedError, SingularError
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.fit import PERFECT
+from medspace.learning.glm.mitigating import MitigationStand, stand_of
 from medspace.learning.glm.model import FitPhase
 from medspace.learning.glm.task import GlmTask
 from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal
+from medspace.learning.mitigation.balance import penalised
 from medspace.learning.newton import (
     EDGE,
     FINE,
@@ -79,6 +81,7 @@ class MaskedFitState:
     groups: tuple[tuple[int, ...], ...] = ()
     having: tuple[tuple[int, ...], ...] = ()
     judged: Judgement | None = None
+    mitigation: MitigationStand | None = None
 
     @property
     def objective(self) -> float | None:
@@ -93,7 +96,12 @@ class MaskedFitState:
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions and large integers as text."""
         said: JsonObject = exact(msgspec.to_builtins(self))
-        for name in ("groups", "having", "judged"):  # states of tasks without groups are those of earlier versions
+        for name in (
+            "groups",
+            "having",
+            "judged",
+            "mitigation",
+        ):  # states of tasks without groups are those of earlier versions
             if not said[name]:
                 del said[name]
         return said | {name: [str(value) for value in getattr(self, name)] for name in ("beta", "base")}
@@ -112,7 +120,13 @@ def _dispersion(task: GlmTask, total: NewtonTotal) -> float:
 
 
 def after_moments(task: GlmTask, stand: MaskedFitState, total: MomentsTotal) -> MaskedFitState:
-    """The fit begins: layout and first beta."""
+    """The fit begins: layout and first beta.
+
+    Raises:
+        OneClassError: there is one outcome only.
+    """
+    if task.family == "binomial" and total.target_sum >> FRACTION in (0, total.rows):
+        raise OneClassError
     layout = layout_of(task, total)
     beta = [0] * (len(layout.kept) + task.intercept)
     if task.intercept:
@@ -164,7 +178,12 @@ def proposed(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> JsonOb
 
 
 def _equations(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> Equations:
-    return Equations.of(maths.penalty(task, layout_in(stand)).tolist(), stand.beta, total)
+    held = total
+    if task.mitigate is not None:
+        first = [0] * int(task.intercept)  # the groups' mean scores have it in common
+        apart = [[*first, *map(int, one)] for one in stand_of(stand).apart]
+        held = penalised(total, stand.beta, apart, task.mitigate.penalty)
+    return Equations.of(maths.penalty(task, layout_in(stand)).tolist(), stand.beta, held)
 
 
 def _taken(task: GlmTask, stand: MaskedFitState, total: NewtonTotal) -> tuple[Equations, Factor] | None:
@@ -213,7 +232,9 @@ def after_newton(task: GlmTask, stand: MaskedFitState, total: NewtonTotal, propo
     if step.stride > math.sqrt(task.tolerance):
         raise SeparatedError
     covariance = coarse_covariance(maths.measured(task, layout_in(stand)), total, equations, apart, dispersion)
-    return _allowed(task, replace(moved, phase=FitPhase.EVALUATION, covariance=covariance))
+    equal = task.mitigate is not None and task.mitigate.equal is not None
+    after_fit = FitPhase.THRESHOLDS if equal else FitPhase.EVALUATION
+    return _allowed(task, replace(moved, phase=after_fit, covariance=covariance))
 
 
 def layout_in(stand: MaskedFitState) -> Layout:
@@ -266,7 +287,8 @@ def _allowed(task: GlmTask, stand: MaskedFitState) -> MaskedFitState:
     Raises:
         SeparatedError, NotConvergedError: it allows none.
     """
-    if stand.round < task.max_rounds:
+    needed = 2 if stand.phase is FitPhase.THRESHOLDS else 1
+    if stand.round + needed <= task.max_rounds:
         return stand
     raise SeparatedError if _separates(task, stand) else NotConvergedError(rounds=task.max_rounds)
 

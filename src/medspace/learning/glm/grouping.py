@@ -17,8 +17,9 @@ from medspace.learning.evaluation.counts import Grid, GroupCounts, ScoredRows, c
 from medspace.learning.evaluation.figures import AttributeCells, judged
 from medspace.learning.evaluation.membership import members
 from medspace.learning.evaluation.model import Judgement
-from medspace.learning.evaluation.plan import JudgePlan
+from medspace.learning.evaluation.plan import GroupAttribute, JudgePlan
 from medspace.learning.exact import FRACTION
+from medspace.learning.glm import mitigating
 from medspace.learning.glm.design import DesignBlock
 from medspace.learning.glm.evaluation import Scores
 from medspace.learning.glm.task import GlmTask
@@ -26,6 +27,7 @@ from medspace.privacy.disclosure import Labels, number
 from medspace.runs.masked.ports import Shape
 
 FIGURES = 18  # of each group: counts, measures, intervals
+TREATED = 9  # of each group that is mitigated for
 Groups = tuple[tuple[int, ...], ...]
 """Of each attribute the places of the groups that are counted."""
 
@@ -40,16 +42,19 @@ def figures(task: GlmTask) -> int:
     if task.judge is None:
         return 0
     groups = 1 + sum(len(one.groups) for one in task.judge.attributes)
-    return groups * (FIGURES + 4 * len(task.judge.thresholds) + 2 * task.evaluation.bins)
+    treated = 0 if task.mitigate is None else TREATED * len(task.mitigate.attribute.groups)
+    return groups * (FIGURES + 4 * len(task.judge.thresholds) + 2 * task.evaluation.bins) + treated
 
 
-def _cells(plan: JudgePlan) -> int:
-    return sum(len(one.groups) + 1 for one in plan.attributes)
+def divided(task: GlmTask) -> tuple[GroupAttribute, ...]:
+    """The attributes whose groups the first question counts: those that the model is judged by, and mitigated for."""
+    return () if task.judge is None else (*task.judge.attributes, *mitigating.divided(task))
 
 
 def with_cells(task: GlmTask, shape: Shape, most: int) -> Shape:
     """The first question's vector, with who has which group."""
-    return shape if task.judge is None else _longer(shape, [most] * (2 * _cells(task.judge)))
+    cells = sum(len(one.groups) + 1 for one in divided(task))
+    return shape if task.judge is None else _longer(shape, [most] * (2 * cells))
 
 
 def with_groups(task: GlmTask, shape: Shape, groups: Groups, most: int) -> Shape:
@@ -64,10 +69,10 @@ def _longer(shape: Shape, more: list[int]) -> Shape:
     return Shape(shape.count + len(more), FRACTION, (*before, *(most << FRACTION for most in more)))
 
 
-def cell_sums(task: GlmTask, part: DesignBlock, rows: Sequence[Labels]) -> list[int]:
-    """A site's part of the first question; `rows` has the group of each row, for each attribute."""
+def cell_sums(task: GlmTask, rows: Sequence[tuple[DesignBlock, Labels]]) -> list[int]:
+    """A site's part of the first question; `rows` has, for each attribute, some rows and the group of each."""
     made: list[int] = []
-    for attribute, found in zip(() if task.judge is None else task.judge.attributes, rows, strict=True):
+    for attribute, (part, found) in zip(divided(task), rows, strict=True):
         for place in range(len(attribute.groups) + 1):
             persons = number(part.persons[found == place])
             made += [min(persons, 1), persons]
@@ -92,10 +97,10 @@ def placed(plan: JudgePlan, part: DesignBlock, material: Material) -> list[Label
     return [members(one, material, part.rows, part.persons, plan.least) for one in plan.attributes]
 
 
-def _told(plan: JudgePlan, cells: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+def _told(attributes: Sequence[GroupAttribute], cells: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
     """The sites and the persons of each cell, attribute by attribute."""
     ends = [0]
-    for one in plan.attributes:
+    for one in attributes:
         ends.append(ends[-1] + 2 * (len(one.groups) + 1))
     for start, end in pairwise(ends):
         said = [value >> FRACTION for value in cells[start:end]]
@@ -106,12 +111,13 @@ def cells_hold(task: GlmTask, cells: Sequence[int], sites: int, persons: int) ->
     """Whether the cells of the first total can be right; all of them are whole numbers."""
     if task.judge is None:
         return True
-    for having, heads in _told(task.judge, cells):
+    whole = len(task.judge.attributes) if task.evaluation.holdout == 0.0 else 0
+    for place, (having, heads) in enumerate(_told(divided(task), cells)):
         for at, (count, people) in enumerate(zip(having, heads, strict=True)):
             least = task.judge.least if at < len(having) - 1 else 1
             if not (count <= sites and count * least <= people and (count or not people)):
                 return False
-        if task.evaluation.holdout == 0.0 and max(heads) > persons:
+        if place < whole and max(heads) > persons:
             return False
     return True
 
@@ -120,7 +126,7 @@ def chosen(task: GlmTask, cells: Sequence[int]) -> tuple[Groups, Groups]:
     """Which groups are counted, and how many sites have each of them."""
     if task.judge is None:
         return (), ()
-    told = list(_told(task.judge, cells))
+    told = list(_told(divided(task), cells))
     shown = tuple(hiding.shown_groups(sites, persons) for sites, persons in told)
     return shown, tuple(tuple(sites[at] for at in each) for each, (sites, _) in zip(shown, told, strict=True))
 

@@ -13,7 +13,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary
 from medspace.core.material import Material
 from medspace.core.text import msgid
-from medspace.core.usage import Admission, Step
+from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.glm.errors import ColumnTooLargeError
 from medspace.learning.glm.judging import Judge, JudgedQuestion, PreparedRows, invalid
 from medspace.learning.glm.task import GlmTask
@@ -43,6 +43,10 @@ class JudgedSumming(ABC, Generic[Question]):
         del task
         return True
 
+    @abstractmethod
+    def leaking(self, question: Question, part: Any) -> tuple[HolderNote, ...]:  # noqa: ANN401 - of its own kind
+        """Which columns tell what is to be learned, for the holder alone."""
+
     def sums(
         self,
         admission: Admission,
@@ -58,13 +62,32 @@ class JudgedSumming(ABC, Generic[Question]):
             InvalidInputError: nobody can answer this question, or not with this data dictionary.
             DisclosureError: the answer would rest on too few persons, or too heavily on one.
         """
+        return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
+
+    def told_sums(
+        self,
+        admission: Admission,
+        task: JsonObject,
+        asked: TaskQuestion,
+        shape: Shape,
+        material: Material | None,
+        step_round: int,
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """The same, and notes for the holder alone: before the first fit, what leaks.
+
+        Raises:
+            InvalidInputError, DisclosureError: as `sums`.
+        """
         step = Step(task, step_round, asked.name, asked.inputs)
         question, part, found = self._judge.judged(self._read, admission, step, material)
         check_sizes(question.table, question.parts.rows.dictionary)
         made = self.vector(question, part, found)
         if not shape.holds(made):
             raise invalid(step, msgid("the sums are larger than masked sums can be"))
-        return made, part.cohort if found is None else found.cohort
+        if step.name == "moments":
+            return made, part.cohort, self.leaking(question, part)
+        least = max(admission.min_cohort, 1)  # of a site that has nobody to choose thresholds on
+        return made, part.cohort or least if found is None else found.cohort, ()
 
     def own_quality(
         self, admission: Admission, task: JsonObject, asked: TaskQuestion, material: Material | None, step_round: int

@@ -10,7 +10,7 @@ The private ones have one error, whatever the reason. Only caches are kept betwe
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
@@ -25,11 +25,11 @@ from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
-from medspace.learning.evaluation.membership import alike, sets
-from medspace.learning.glm import grouping
+from medspace.learning.evaluation.membership import alike, members, sets
+from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.answers import HUGE, OUTPUTS, BetaForm
-from medspace.learning.glm.auditing import Audit, SumQuery, asked, cells_of, identity
-from medspace.learning.glm.design import DesignBlock, Marks, Matrix, Sample, marks_of, sample
+from medspace.learning.glm.auditing import Audit, SumQuery, asked, by_person, cells_of, identity
+from medspace.learning.glm.design import DesignBlock, Marks, Matrix, Sample, Vector, marks_of, sample
 from medspace.learning.glm.errors import BeyondRangesError, GroupsTooSmallError, GroupUnknownError, NothingLeftError
 from medspace.learning.glm.ranges import Ranges, check_column, check_columns, check_outcome, codes, ranges
 from medspace.learning.glm.samples import Samples
@@ -41,6 +41,7 @@ from medspace.privacy.errors import DisclosureError
 Key = TypeVar("Key")
 Made = TypeVar("Made")
 GROUPS = "(groups)"  # the name, in the audit, of all groups that models were judged for
+COUNTING = ("evaluation", mitigating.THRESHOLDS)  # steps whose sums are of all rows, not of those of a code
 MOST_PARTS = 2  # kept at a time: those that a run fits, and those that it is measured on
 
 
@@ -184,6 +185,16 @@ class PreparedRows:
 
         return _cached(self._parts, (looked, apart), made)
 
+    def validated(self, task: GlmTask) -> DesignBlock:
+        """The rows that thresholds are chosen on; none where they are of too few persons to be counted."""
+        found = self.sample(task)
+        part = found.validated
+        try:
+            check_part(task, part, self.admission)
+        except DisclosureError:
+            return found.part(np.zeros_like(found.usable))
+        return part
+
     def _sampled(self, task: GlmTask) -> Sample:
         admission = self.admission
         least, brakes, key = admission.min_cohort, admission.brakes, split_key(admission)
@@ -206,6 +217,7 @@ def _looked(task: GlmTask) -> GlmTask:
         purpose="",
         missing=task.missing,
         evaluation=Evaluation(holdout=task.evaluation.holdout),
+        mitigate=task.mitigate,
     )
 
 
@@ -253,10 +265,26 @@ class SiteStep:
 
     def summed(self) -> tuple[DesignBlock, Weighed | None]:
         """The rows that the step sums, and their weights, if any."""
-        part = self.parts.part(self.task, measured=self.step.name == "evaluation")
-        if not len(part.target):
-            raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
-        return part, None if self.asked is None else weigh(self.task, part, self.asked, self.ranges)
+        if self.step.name == mitigating.THRESHOLDS:
+            part = self.parts.validated(self.task)
+        else:
+            part = self.parts.part(self.task, measured=self.step.name == "evaluation")
+            if not len(part.target):
+                raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
+        if self.asked is None or self.step.name == mitigating.MITIGATION or not len(part.target):
+            return part, None
+        return part, weigh(self.task, part, self.asked, self.ranges, self._counts(part))
+
+    def _counts(self, part: DesignBlock) -> Vector | None:
+        """How much each row counts in the fit."""
+        form = None if self.asked is None else self.asked.mitigated
+        if self.step.name != "newton" or form is None or not form.factors:
+            return None
+        return mitigating.weights(part, self.treated(part), form)
+
+    def treated(self, part: DesignBlock) -> Labels:
+        """The group of each row, of those that the model is mitigated for."""
+        return mitigated_labels(self.task, part, self.parts.rows)
 
     def weighed(self) -> tuple[DesignBlock, Weighed | None]:
         """The same, if enough persons carry it.
@@ -265,7 +293,8 @@ class SiteStep:
             DisclosureError: too few do.
         """
         part, found = self.summed()
-        check_part(self.task, part, self.admission)
+        if len(part.target) or self.step.name != mitigating.THRESHOLDS:  # a site may have none to choose them on
+            check_part(self.task, part, self.admission)
         if found is not None:
             check_weights(found, self.ranges, self.admission)
         return part, found
@@ -276,11 +305,14 @@ class SiteStep:
 
     def query_of(self, part: DesignBlock, weighed: Weighed | None, persons: Marks) -> SumQuery:
         """The same of rows and weights that are known already."""
-        return with_groups(asked(weighed, part.rows, persons, self.cells(part)), self.groups(), persons)
+        made = with_groups(asked(weighed, part.rows, persons, self.cells(part)), self.groups(), persons)
+        if self.step.name != mitigating.MITIGATION:
+            return made
+        return with_group_vectors(made, part, self.treated(part), persons)
 
     def cells(self, part: DesignBlock) -> dict[str, Matrix]:
         """The rows of each code, where the step sums them: the sums of an evaluation are of all rows."""
-        return {} if self.step.name == "evaluation" else cells_of(self.task, part)
+        return {} if self.step.name in COUNTING else cells_of(self.task, part)
 
     def placed(self, part: DesignBlock) -> list[Labels]:
         """The group of each row, for each attribute that the model is judged for."""
@@ -288,41 +320,78 @@ class SiteStep:
             return []
         return grouping.placed(self.task.judge, part, self.parts.rows)
 
-    def groups(self) -> tuple[DesignBlock, Matrix] | None:
-        """Who is in which group, of the rows that quality is measured on, where the step counts groups.
+    def divided(self) -> list[tuple[DesignBlock, Labels]]:
+        """For each attribute whose groups the first question counts, the rows and the group of each."""
+        if self.task.judge is None:
+            return []
+        part = self.parts.part(self.task, measured=True)
+        judged = [(part, labels) for labels in self.placed(part)]
+        return judged + [(own, self.treated(own)) for own in self._mitigated()]
+
+    def _mitigated(self) -> list[DesignBlock]:
+        """The rows whose groups are counted for what is mitigated: those of the fit, those kept out of it."""
+        plan = self.task.mitigate
+        if plan is None:
+            return []
+        fitted = [self.parts.part(self.task, measured=False)] if plan.balances else []
+        return fitted + ([self.parts.validated(self.task)] if plan.equal is not None else [])
+
+    def groups(self) -> list[tuple[str, DesignBlock, Matrix]]:
+        """Who is in which group, of the rows of which the step counts groups.
 
         Raises:
             DisclosureError: two groups differ by few persons.
         """
-        if self.step.name == "newton":
-            return None
-        return groups_of(self.task, self.parts, lambda: self.parts.part(self.task, measured=True))
+        measured = lambda: self.parts.part(self.task, measured=True)  # noqa: E731 - only where it is needed
+        return groups_of(self.task, self.parts, self.step.name, measured, self._mitigated)
+
+
+def mitigated_labels(task: GlmTask, part: DesignBlock, rows: Material) -> Labels:
+    """The group of each row of a part, of those that a model is mitigated for."""
+    plan = mitigating.plan_of(task)
+    return members(plan.attribute, rows, part.rows, part.persons, plan.least)
+
+
+def with_group_vectors(made: SumQuery, part: DesignBlock, labels: Labels, persons: Marks) -> SumQuery:
+    """A question that sums over each group by itself."""
+    own = np.column_stack([labels == place for place in range(int(labels.max(initial=0)) + 1)]).astype(np.float64)
+    return replace(made, vectors=np.column_stack([made.vectors, by_person(own, part.rows, persons)]))
 
 
 def groups_of(
-    task: GlmTask, parts: PreparedRows, measured: Callable[[], DesignBlock]
-) -> tuple[DesignBlock, Matrix] | None:
-    """Who is in which group, of the rows that quality is measured on; None where a task has no groups.
+    task: GlmTask,
+    parts: PreparedRows,
+    step: str,
+    measured: Callable[[], DesignBlock],
+    mitigated: Callable[[], Sequence[DesignBlock]],
+) -> list[tuple[str, DesignBlock, Matrix]]:
+    """Who is in which group, of the rows of which a step counts groups, by the name of these in the audit.
 
     Raises:
         DisclosureError: two groups differ by few persons.
     """
-    if task.judge is None or not task.judge.attributes:
-        return None
-    part = measured()
-    found = sets(task.judge, parts.rows, part.rows, part.persons)
-    if alike(found, part.persons, parts.admission.min_cohort):
-        raise DisclosureError("release.difference")
-    return part, found
+    plan, judge, found = task.mitigate, task.judge, []
+    if judge is not None and judge.attributes and step in ("moments", "evaluation"):
+        found.append((GROUPS, measured(), judge))
+    if plan is not None and judge is not None and step in ("moments", *mitigating.STEPS):
+        names = [mitigating.MITIGATION] * plan.balances + [mitigating.THRESHOLDS] * (plan.equal is not None)
+        own = replace(judge, attributes=(plan.attribute,))
+        for name, part in zip(names, mitigated(), strict=True):
+            if step in ("moments", name) and len(part.target):
+                found.append((f"{GROUPS} {name}", part, own))
+    made = [(name, part, sets(one, parts.rows, part.rows, part.persons)) for name, part, one in found]
+    for _, part, who in made:
+        if alike(who, part.persons, parts.admission.min_cohort):
+            raise DisclosureError("release.difference")
+    return made
 
 
-def with_groups(made: SumQuery, grouped: tuple[DesignBlock, Matrix] | None, persons: Marks) -> SumQuery:
+def with_groups(made: SumQuery, grouped: Sequence[tuple[str, DesignBlock, Matrix]], persons: Marks) -> SumQuery:
     """What a question sums, with who is counted in which group."""
-    if grouped is None:
-        return made
-    counted, found = grouped
-    more = asked(None, counted.rows, persons, {GROUPS: found}).cells
-    return replace(made, cells={**made.cells, **more})
+    cells = dict(made.cells)
+    for name, counted, found in grouped:
+        cells |= asked(None, counted.rows, persons, {name: found}).cells
+    return replace(made, cells=cells)
 
 
 def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm | None, Ranges | None]:
@@ -331,7 +400,8 @@ def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm |
     Raises:
         InvalidInputError: nobody can answer the step, or not with this data dictionary.
     """
-    if step.name not in OUTPUTS or not 1 <= step.round <= task.max_rounds:
+    steps = OUTPUTS.keys() if task.mitigate is None else {*OUTPUTS, *mitigating.STEPS}
+    if step.name not in steps or not 1 <= step.round <= task.max_rounds:
         raise invalid(step, msgid("there is no such step"))
     form = None if step.name == "moments" else _beta(task, step)
     brakes, dictionary = parts.admission.brakes, parts.rows.dictionary
@@ -347,6 +417,8 @@ def asked_of(task: GlmTask, step: Step, parts: PreparedRows) -> tuple[BetaForm |
         and not grouping.well_formed(task, form.groups if step.name == "evaluation" else ())
         and (step.name == "evaluation" or form.groups)
     ):
+        raise invalid(step, msgid("it names groups that the task has not"))
+    if form is not None and not mitigating.well_formed(task, form.mitigated):
         raise invalid(step, msgid("it names groups that the task has not"))
     return form, allowed
 

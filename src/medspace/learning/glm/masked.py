@@ -12,18 +12,25 @@ from medspace.core.usage import Measure
 from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm import following
 from medspace.learning.glm.answers import question
-from medspace.learning.glm.counting import evaluation_phase, moments_phase
+from medspace.learning.glm.counting import CountedGroups, evaluation_phase, moments_phase
 from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import MaskedFitState
-from medspace.learning.glm.grouping import Groups
+from medspace.learning.glm.mitigating import (
+    MitigationStand,
+    as_asked,
+    balance_phase,
+    published,
+    thresholds_phase,
+)
 from medspace.learning.glm.model import Fit, FitPhase, Fitted, OwnGroup, SiteQuality
 from medspace.learning.glm.noisy.masked import NoisyGlm
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.summing import GlmSumming
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, TotalCheck, newton_shape, newton_total
+from medspace.learning.mitigation.model import Mitigated
 from medspace.learning.phases import Phase, Walk
 from medspace.runs.errors import AnswerInvalidError, RunError
 from medspace.runs.masked.ports import State
@@ -45,6 +52,7 @@ class _ExactOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omi
     objectives: list[float]
     quality: Quality
     judged: Judgement | None = None
+    mitigated: Mitigated | None = None
 
 
 class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -67,6 +75,7 @@ class MaskedGlm(Walk[MaskedFitState]):
         """Moments, Newton rounds, evaluation."""
         return {
             FitPhase.MOMENTS: moments_phase(self.task, self._begun),
+            FitPhase.MITIGATION: balance_phase(self.task, self._penalised, self._asked, _balanced),
             FitPhase.NEWTON: Phase(
                 shape=lambda stand: newton_shape(self.task, len(stand.beta), stand.rows),
                 check=lambda stand, total, sites: self._check(stand, sites).newton(
@@ -75,17 +84,34 @@ class MaskedGlm(Walk[MaskedFitState]):
                 follow=lambda stand, total, proposal, _: following.after_newton(
                     self.task, stand, newton_total(len(stand.beta), total), proposal
                 ),
-                inputs=_asked,
+                inputs=self._asked,
                 propose=lambda stand, total: following.proposed(
                     self.task, stand, newton_total(len(stand.beta), total)
                 ),
                 restarts=True,
             ),
-            FitPhase.EVALUATION: evaluation_phase(self.task, _asked, _ended),
+            FitPhase.THRESHOLDS: thresholds_phase(self.task, self._asked, _equalised),
+            FitPhase.EVALUATION: evaluation_phase(self.task, self._asked, _ended),
         }
 
-    def _begun(self, stand: MaskedFitState, total: MomentsTotal, shown: Groups, having: Groups) -> MaskedFitState:
-        return replace(following.after_moments(self.task, stand, total), groups=shown, having=having)
+    def _begun(self, stand: MaskedFitState, total: MomentsTotal, found: CountedGroups) -> MaskedFitState:
+        begun = replace(
+            following.after_moments(self.task, stand, total),
+            groups=found.shown,
+            having=found.having,
+            mitigation=found.mitigation,
+        )
+        plan = self.task.mitigate
+        return replace(begun, phase=FitPhase.MITIGATION) if plan is not None and plan.balances else begun
+
+    def _penalised(self, stand: MaskedFitState) -> int:
+        """How many columns' sums per group a penalty needs."""
+        plan = self.task.mitigate
+        return len(following.layout_in(stand).kept) if plan is not None and plan.penalty else 0
+
+    def _asked(self, stand: MaskedFitState) -> JsonObject:
+        form = None if stand.mitigation is None else stand.mitigation.form(self.task)
+        return question(stand.asked, following.layout_in(stand), form)
 
     def start(self) -> MaskedFitState:
         """Nothing is fitted yet."""
@@ -116,7 +142,8 @@ class MaskedGlm(Walk[MaskedFitState]):
             deviance=stand.deviance,
             objectives=list(stand.objectives),
             quality=stand.quality,
-            judged=stand.judged,
+            judged=as_asked(self.task, stand.judged),
+            mitigated=published(self.task, stand.mitigation, stand.judged),
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
@@ -127,7 +154,8 @@ class MaskedGlm(Walk[MaskedFitState]):
         if stand.quality is None:
             return ()
         site = msgspec.convert(own, _Own, strict=False).quality if own else None
-        return measures(self.task, stand.quality, site, stand.judged)
+        done = published(self.task, stand.mitigation, stand.judged)
+        return measures(self.task, stand.quality, site, stand.judged, done)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.
@@ -155,6 +183,7 @@ class MaskedGlm(Walk[MaskedFitState]):
             persons=made.persons,
             uncarried=uncarried(self.task, made.layout),
             judged=made.judged,
+            mitigated=made.mitigated,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -193,8 +222,12 @@ def _ended(stand: MaskedFitState, total: EvaluationTotal, judged: Judgement | No
     return replace(following.after_evaluation(stand, total), judged=judged)
 
 
-def _asked(stand: MaskedFitState) -> JsonObject:
-    return question(stand.asked, following.layout_in(stand))
+def _balanced(stand: MaskedFitState, known: MitigationStand) -> MaskedFitState:
+    return replace(stand, phase=FitPhase.NEWTON, round=stand.round + 1, mitigation=known)
+
+
+def _equalised(stand: MaskedFitState, known: MitigationStand) -> MaskedFitState:
+    return replace(stand, phase=FitPhase.EVALUATION, round=stand.round + 1, mitigation=known)
 
 
 def _errors(fit: Fit) -> Vector:

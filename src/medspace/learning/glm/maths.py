@@ -192,14 +192,15 @@ def deviance(family: Family, eta: Vector, target: Vector) -> float:
     return float(losses(family, eta, target).sum())
 
 
-def curvature(family: Family, matrix: Matrix, target: Vector, eta: Vector) -> Curvature:
-    """The sums of one site at one linear predictor."""
+def curvature(family: Family, matrix: Matrix, target: Vector, eta: Vector, counts: Vector | None = None) -> Curvature:
+    """The sums of one site at one linear predictor; `counts` says how much each row counts, if not 1."""
     mu = mean(family, eta)
-    half = matrix * np.sqrt(weights_of(family, eta, mu))[:, None]
+    half = matrix * np.sqrt(weights_of(family, eta, mu) * (1.0 if counts is None else counts))[:, None]
+    lost = deviance(family, eta, target) if counts is None else float(losses(family, eta, target) @ counts)
     return Curvature(
         rows=len(target),
-        deviance=deviance(family, eta, target),
-        gradient=matrix.T @ (target - mu),
+        deviance=lost,
+        gradient=matrix.T @ ((target - mu) * (1.0 if counts is None else counts)),
         hessian=half.T @ half,  # symmetric to the last bit
     )
 

@@ -8,6 +8,7 @@ from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.task import Family, Mechanism
+from medspace.learning.mitigation.model import Mitigated
 from medspace.runs.masked.grouping import Robust
 
 
@@ -15,7 +16,9 @@ class FitPhase(StrEnum):
     """What the next round asks; DONE asks nothing."""
 
     MOMENTS = "moments"
+    MITIGATION = "mitigation"
     NEWTON = "newton"
+    THRESHOLDS = "thresholds"
     EVALUATION = "evaluation"
     DONE = "done"
 
@@ -111,7 +114,7 @@ class Fitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON.
 
     `uncarried` are the columns of levels that were not counted at any site: the model says nothing about them.
-    `judged` is how good the model is for whom, where the task asked for it.
+    `judged` is how good the model is for whom, `mitigated` what was done for groups, where the task asked for it.
     """
 
     family: Family
@@ -125,3 +128,4 @@ class Fitted:
     uncarried: tuple[str, ...] = ()
     noise: NoiseSpent | None = None
     judged: Judgement | None = None
+    mitigated: Mitigated | None = None

@@ -42,7 +42,7 @@ def _target(one: GlmTask, other: GlmTask) -> list[Text]:
 
 
 def _holdout(one: GlmTask, other: GlmTask) -> list[Text]:
-    if one.evaluation.holdout == other.evaluation.holdout:
+    if (one.evaluation.holdout, one.apart) == (other.evaluation.holdout, other.apart):
         return []
     return [Text(msgid("the share that is held out"))]
 

@@ -12,11 +12,12 @@ from medspace.core.text import msgid
 from medspace.core.usage import Admission, HolderNote
 from medspace.learning.evaluation.hiding import both_outcomes
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm import grouping
-from medspace.learning.glm.design import DesignBlock, Vector
+from medspace.learning.glm import grouping, mitigating
+from medspace.learning.glm.design import DesignBlock, Vector, design
 from medspace.learning.glm.evaluation import Scores, quality, scores, tally
 from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
+from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.maths import curvature, losses, moments
 from medspace.learning.glm.model import OwnGroup
 from medspace.learning.glm.noisy import summing as noisy
@@ -34,22 +35,6 @@ class GlmSumming(JudgedSumming[SiteStep]):
     def __init__(self, judge: Judge | None = None) -> None:
         super().__init__(judge or Judge(), SiteStep.read)
 
-    def sums(
-        self,
-        admission: Admission,
-        task: JsonObject,
-        asked: TaskQuestion,
-        shape: Shape,
-        material: Material | None,
-        step_round: int,
-    ) -> tuple[list[int], int]:
-        """The site's integers, with its noise if the task has any, and the persons behind them.
-
-        Raises:
-            InvalidInputError, DisclosureError: as for every kind.
-        """
-        return self.told_sums(admission, task, asked, shape, material, step_round)[:2]
-
     def told_sums(
         self,
         admission: Admission,
@@ -59,20 +44,26 @@ class GlmSumming(JudgedSumming[SiteStep]):
         material: Material | None,
         step_round: int,
     ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
-        """What `sums` gives, and of a total with noise how many were clipped, for the holder alone.
+        """The site's integers, with its noise if the task has any, and the persons behind them; notes for the holder.
+
+        Of a total with noise these say how many were clipped, else what leaks.
 
         Raises:
-            InvalidInputError, DisclosureError: as `sums`.
+            InvalidInputError, DisclosureError: as for every kind.
         """
         read = parse(task)
         if read.noise is not None:  # each person's part is bounded
             numbers, notes = noisy.told_sums(admission, read, asked, material, step_round)
             return numbers, max(admission.min_cohort, 1), notes
-        return (*super().sums(admission, task, asked, shape, material, step_round), ())
+        return super().told_sums(admission, task, asked, shape, material, step_round)
+
+    def leaking(self, question: SiteStep, part: DesignBlock) -> tuple[HolderNote, ...]:
+        """Which columns tell the outcome."""
+        return leaks(question.task, part, measured=question.task.family != "binomial")
 
     def vector(self, question: SiteStep, part: DesignBlock, found: Weighed | None) -> list[int]:
         """Moments, sums at a beta, or what quality is made of."""
-        return moments_sums(question.task, part) + _cells(question) if found is None else _weighed(question, found)
+        return _sums(question, part, found)
 
     def measured(self, question: SiteStep, part: DesignBlock, found: Weighed, near: Rounding) -> JsonObject:
         """Its quality, and that of each group."""
@@ -112,9 +103,20 @@ def own_groups(
     return found
 
 
-def _cells(question: SiteStep) -> list[int]:
-    part = question.parts.part(question.task, measured=True)
-    return grouping.cell_sums(question.task, part, question.placed(part))
+def _sums(question: SiteStep, part: DesignBlock, weighed: Weighed | None) -> list[int]:
+    task, form = question.task, None if question.asked is None else question.asked.mitigated
+    if question.asked is None:
+        return moments_sums(task, part) + grouping.cell_sums(task, question.divided())
+    if form is not None and question.step.name == mitigating.MITIGATION:
+        columns = design(task, question.asked.layout, part.values)[:, int(task.intercept) :]
+        penalised = task.mitigate is not None and task.mitigate.penalty > 0.0
+        return mitigating.balance_sums(part, question.treated(part), form, columns if penalised else None)
+    if form is not None and question.step.name == mitigating.THRESHOLDS:
+        chance = np.zeros(0) if weighed is None else _scores(question, weighed).mu
+        return mitigating.threshold_sums(part, question.treated(part), form, chance)
+    if weighed is None:
+        raise invalid(question.step, msgid("there is no such step"))
+    return _weighed(question, weighed)
 
 
 def moments_sums(task: GlmTask, part: DesignBlock) -> list[int]:
@@ -127,7 +129,8 @@ def moments_sums(task: GlmTask, part: DesignBlock) -> list[int]:
 def _weighed(question: SiteStep, weighed: Weighed) -> list[int]:
     if question.step.name == "evaluation":
         return _evaluation(question, weighed)
-    total = curvature(question.task.family, weighed.matrix, weighed.part.target, weighed.eta)
+    counts = weighed.counts if question.task.mitigate is not None else None
+    total = curvature(question.task.family, weighed.matrix, weighed.part.target, weighed.eta, counts)
     sums = np.concatenate([[total.deviance], total.gradient, total.hessian[np.triu_indices(len(total.gradient))]])
     if not np.isfinite(sums).all():
         raise invalid(question.step, msgid("the sums at this beta are not finite"))
@@ -145,7 +148,20 @@ def _evaluation(question: SiteStep, weighed: Weighed) -> list[int]:
     if task.judge is None or question.asked is None:
         return whole
     groups, placed = tuple(map(tuple, question.asked.groups)), question.placed(part)
-    return whole + grouping.group_sums(task, task.judge, part, made, groups, placed)
+    return whole + group_sums(task, part, made, groups, placed, question.asked.mitigated)
+
+
+def group_sums(
+    task: GlmTask,
+    part: DesignBlock,
+    made: Scores,
+    groups: grouping.Groups,
+    placed: Sequence[Labels],
+    form: mitigating.MitigatedForm | None,
+) -> list[int]:
+    """The integers of the last question for everyone and the groups, at the thresholds of groups besides."""
+    at = mitigating.judged_at(task, () if form is None else form.cuts)
+    return [] if at.judge is None else grouping.group_sums(at, at.judge, part, made, groups, placed)
 
 
 def evaluation_sums(task: GlmTask, target: Vector, cohort: int, made: Scores) -> list[int]:

@@ -21,6 +21,7 @@ from medspace.core.text import Fact, Text, msgid
 from medspace.learning.evaluation.counts import Grid
 from medspace.learning.evaluation.plan import JudgeForm, JudgePlan, planned
 from medspace.learning.glm.errors import RobustExactError
+from medspace.learning.mitigation.plan import MitigationForm, MitigationPlan, mitigation
 from medspace.learning.reading import remembering
 from medspace.privacy.masking.ring import MOST_NUMBERS
 from medspace.privacy.masking.thresholds import LEAST_SITES
@@ -186,7 +187,8 @@ class GlmTask:
     carries noise that a privacy budget is spent on (`noisy`): rounds are then fixed, nothing is joined or hidden, and
     `l2`, `tolerance` and `evaluation` (but for who is held out) have no meaning. With `robust` besides, sites are in
     groups with totals of their own, of which the outermost are left out, number by number. `judge` says for which
-    groups of persons and at which thresholds the model is measured besides, under masks.
+    groups of persons and at which thresholds the model is measured besides, under masks; `mitigate` what is done so
+    that it is fairer to one kind of these groups.
     """
 
     family: Family
@@ -207,6 +209,12 @@ class GlmTask:
     noise: Noise | None = None
     robust: Robust | None = None
     judge: JudgePlan | None = None
+    mitigate: MitigationPlan | None = None
+
+    @property
+    def apart(self) -> float:
+        """The share of each site's persons that is kept out of the fit to choose thresholds."""
+        return 0.0 if self.mitigate is None else self.mitigate.validation
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -217,7 +225,7 @@ class GlmTask:
         return values + tuple(f"{feature.name} is missing" for feature in self.features)
 
     def document(self) -> JsonObject:
-        """The canonical form: JSON without fractions; `protection`, `noise`, `robust`, `judge` only if there is one.
+        """The canonical form: JSON without fractions; `protection` to `mitigate` only if there is one.
 
         So a task has the digest that versions without them gave it.
         """
@@ -225,6 +233,7 @@ class GlmTask:
         noise = {} if self.noise is None else {"noise": self.noise.document()}
         robust: JsonObject = {} if self.robust is None else {"robust": msgspec.to_builtins(self.robust)}
         judge = {} if self.judge is None else {"judge": self.judge.document()}
+        mitigate = {} if self.mitigate is None else {"mitigate": self.mitigate.document()}
         return {
             "task": "glm",
             "family": self.family,
@@ -245,6 +254,7 @@ class GlmTask:
             **noise,
             **robust,
             **judge,
+            **mitigate,
         }
 
     def digest(self) -> str:
@@ -307,6 +317,7 @@ class _TaskForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     noise: _NoiseForm | None = None
     robust: _RobustForm | None = None
     judge: JudgeForm | None = None
+    mitigate: MitigationForm | None = None
 
 
 @remembering
@@ -322,6 +333,7 @@ def parse(document: Json) -> GlmTask:
         raise TaskInvalidError(reason=error.reason) from None
     features = tuple(_feature(feature) for feature in form.features)
     levels = {feature.name: feature.levels for feature in features if feature.coded}
+    judge = None if form.judge is None else planned(form.judge, levels)
     task = GlmTask(
         family=form.family,
         target=_target(form.target),
@@ -340,7 +352,8 @@ def parse(document: Json) -> GlmTask:
         protection=form.protection,
         noise=_noise(form.noise),
         robust=_robust(form.robust),
-        judge=None if form.judge is None else planned(form.judge, levels),
+        judge=judge,
+        mitigate=None if form.mitigate is None else mitigation(form.mitigate, judge, fraction),
     )
     _check(task)
     return task
@@ -453,10 +466,16 @@ def _check(task: GlmTask) -> None:
         raise _refuse(msgid("standardising moves the columns, so it needs the intercept"))
     if task.target.binary and task.family != "binomial":
         raise _refuse(msgid("a yes/no target needs the family binomial"))
+    _check_parts(task)
+
+
+def _check_parts(task: GlmTask) -> None:
     if task.noise is not None:
         _check_noise(task, task.noise)
     if task.judge is not None:
         _check_judge(task, task.judge)
+    if task.mitigate is not None:
+        _check_mitigation(task, task.mitigate)
 
 
 def _check_judge(task: GlmTask, judge: JudgePlan) -> None:
@@ -466,10 +485,23 @@ def _check_judge(task: GlmTask, judge: JudgePlan) -> None:
         raise _refuse(msgid("judge needs the family binomial"))
     evaluation, groups = task.evaluation, sum(len(one.groups) for one in judge.attributes)
     width = Grid.of(evaluation.bins, judge.thresholds, evaluation.thresholds).width
+    if task.mitigate is not None and task.mitigate.equal is not None:
+        width += 5 * (len(task.mitigate.attribute.groups) + 1)  # as many thresholds more
     most = MOST_NUMBERS - 2 * FINER * evaluation.thresholds - 3 * evaluation.bins - 4
     if (1 + groups) * width > most:
         raise _refuse(
             msgid("judge counts too many numbers: name fewer groups, or fewer thresholds of the evaluation")
+        )
+
+
+def _check_mitigation(task: GlmTask, plan: MitigationPlan) -> None:
+    if plan.equal is not None and not plan.validation:
+        raise _refuse(msgid("thresholds of groups need validation: patients who are set apart"))
+    if plan.validation not in HOLDOUTS or plan.validation + task.evaluation.holdout > HOLDOUTS[-1] + 1e-9:
+        raise _refuse(
+            msgid("validation must be one of {shares}, and with holdout no more than {most}"),
+            shares=", ".join(map(str, HOLDOUTS)),
+            most=HOLDOUTS[-1],
         )
 
 

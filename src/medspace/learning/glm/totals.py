@@ -17,6 +17,7 @@ from itertools import accumulate, pairwise
 from medspace.core.text import Text, msgid
 from medspace.learning.exact import FRACTION, ONE, Rows, symmetric
 from medspace.learning.glm.task import FINER, Family, GlmTask
+from medspace.learning.mitigation.balance import LARGEST_FACTOR
 from medspace.learning.newton import NewtonTotal
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.ports import Shape
@@ -97,10 +98,15 @@ def newton_shape(task: GlmTask, width: int, rows: int) -> Shape:
     rounding of a column that hardly varies. By Cauchy and Schwarz a gradient is at most the largest residual times
     the root of (squares * rows of the site), an element of the Hessian the largest weight times the squares.
     """
-    limits, own = LIMITS[task.family], min(rows, MOST_ROWS)
-    gradient = [2 * rows * limits.residual] * width
-    hessian = [2 * rows * limits.weight] * (width * (width + 1) // 2)
-    return _shape([own, own * limits.loss, *gradient, *hessian])
+    limits, own, most = LIMITS[task.family], min(rows, MOST_ROWS), _heaviest(task)
+    gradient = [2 * rows * limits.residual * most] * width
+    hessian = [2 * rows * limits.weight * most] * (width * (width + 1) // 2)
+    return _shape([own, own * limits.loss * most, *gradient, *hessian])
+
+
+def _heaviest(task: GlmTask) -> int:
+    """How much a row counts at most."""
+    return int(LARGEST_FACTOR) if task.mitigate is not None and task.mitigate.reweighing else 1
 
 
 @lru_cache(maxsize=KEPT)
@@ -229,6 +235,7 @@ class TotalCheck:
 
     def _intercept(self, found: NewtonTotal, rows: int) -> None:
         # The column of ones: a weight is at most 1/4 and a residual at most 1 (binomial), a weight is 1 (gaussian).
+        rows *= _heaviest(self.task)
         weight, slope, slack = found.hessian[0][0], abs(found.gradient[0]), _slack(rows)
         fits = {
             "binomial": 4 * weight <= rows + slack and slope <= rows + slack,

@@ -53,6 +53,7 @@ class Weighed:
     weights: Vector
     residuals: Vector
     straight: Vector  # the predictor as it was before it was clipped
+    counts: Vector  # how much each row counts: 1, or what its group and outcome say
 
     @property
     def cohort(self) -> int:
@@ -66,13 +67,17 @@ def carrying(weighed: Weighing) -> int:
     return min(weighed.part.cohort, effective(weighed.weights, persons), effective(weighed.residuals, persons))
 
 
-def weigh(task: GlmTask, part: DesignBlock, asked: BetaForm, ranges: Ranges | None) -> Weighed:
+def weigh(
+    task: GlmTask, part: DesignBlock, asked: BetaForm, ranges: Ranges | None, counts: Vector | None = None
+) -> Weighed:
     """What a Newton or evaluation question makes of the rows; without ranges nothing is clipped."""
     matrix = design(task, asked.layout, part.values)
     straight = matrix @ np.asarray(asked.beta, dtype=np.float64)
     eta = straight if ranges is None else ranges.clipped(straight)
     mu = mean(task.family, eta)
-    return Weighed(part, matrix, eta, weights_of(task.family, eta, mu), part.target - mu, straight)
+    counts = np.ones(len(part.target)) if counts is None else counts
+    weights = weights_of(task.family, eta, mu) * counts
+    return Weighed(part, matrix, eta, weights, (part.target - mu) * counts, straight, counts)
 
 
 def check_part(task: GlmTask, part: DesignBlock, admission: Admission) -> None:

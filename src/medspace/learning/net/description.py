@@ -7,7 +7,8 @@ import msgspec
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.evaluation.description import sentences, tables
-from medspace.learning.glm.description import MEASURED, NOT_KNOWN, quality_facts, quality_table
+from medspace.learning.glm.description import MEASURED, NOT_KNOWN, doubts, quality_facts, quality_table
+from medspace.learning.mitigation import description as mitigation
 from medspace.learning.net.model import NetFitted
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
@@ -20,7 +21,11 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     fitted = held(result.content)
     facts = _facts(fitted, result.rows, names)
     return ModelDescription(
-        _title(fitted), facts, (_curve(fitted), *tables(fitted.judged)), _quality(fitted, facts), _said(fitted, names)
+        _title(fitted),
+        facts,
+        (_curve(fitted), *tables(fitted.judged), *mitigation.tables(fitted.mitigated)),
+        _quality(fitted, facts),
+        _said(fitted, names),
     )
 
 
@@ -58,6 +63,7 @@ def _facts(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject
         "measured_on": fitted.measured_on,
         **({"cycle": list(fitted.cycle)} if fitted.cycle else {}),
         **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
+        **({} if fitted.mitigated is None else {"mitigated": msgspec.to_builtins(fitted.mitigated)}),
     }
 
 
@@ -121,4 +127,4 @@ def _said(fitted: NetFitted, names: Mapping[str, str]) -> tuple[Text, ...]:
         said.append(Text(MEASURED[fitted.measured_on]))
     if fitted.uncarried:
         said.append(Text(NOT_KNOWN[False], {"levels": ", ".join(fitted.uncarried)}))
-    return (*said, *sentences(fitted.judged))
+    return (*said, *doubts(fitted.pooled), *sentences(fitted.judged), *mitigation.sentences(fitted.mitigated))

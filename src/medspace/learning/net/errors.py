@@ -1,8 +1,7 @@
 """The errors of neural networks, beside those of their table (`glm.errors`).
 
 RunError
- |- DivergedError  the weights grew without end
- `- OneClassError  all patients of all sites have the same outcome
+ `- DivergedError  the weights grew without end
 StepInvalidError
  `- LocallyDivergedError  a site's own training did not stay finite
 InvalidInputError
@@ -16,15 +15,6 @@ from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import msgid
 from medspace.learning.errors import StepInvalidError
 from medspace.runs.errors import RunError
-
-
-class OneClassError(RunError):
-    """All patients of all sites have the same outcome."""
-
-    code = "learning.one_class"
-    sentence = msgid("All patients of all hospitals have the same outcome, so nothing can be learned.")
-    next_step = msgid("Check how the task defines the target, or ask hospitals that have seen both outcomes.")
-    exit_code = InvalidInputError.exit_code
 
 
 class DivergedError(RunError):

@@ -1,6 +1,6 @@
 """The training under masks: where a total leads, by arithmetic that gives every site the same bits.
 
-    moments -> training -> training ... -> evaluation -> done
+    moments (-> mitigation) -> training -> training ... (-> thresholds) -> evaluation -> done
 
 Nobody proposes anything: every site takes the server's step by itself, so there is no server that could take another.
 """
@@ -11,12 +11,13 @@ import numpy as np
 
 from medspace.learning.exact import FRACTION
 from medspace.learning.glm.design import Vector
-from medspace.learning.glm.errors import SingularError
+from medspace.learning.glm.errors import OneClassError, SingularError
 from medspace.learning.glm.following import layout_of, quality
+from medspace.learning.glm.mitigating import MitigationStand
 from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal
 from medspace.learning.net.classes import ClassTotal, class_quality
 from medspace.learning.net.convolution import conv_net
-from medspace.learning.net.errors import DivergedError, OneClassError
+from medspace.learning.net.errors import DivergedError
 from medspace.learning.net.model import Best, NetPhase, NetState
 from medspace.learning.net.network import Perceptron, TrainableNetwork
 from medspace.learning.net.server import AdaptiveMoments, stepped
@@ -56,7 +57,7 @@ def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetSta
         balance = (total.rows / (2 * (total.rows - cases)), total.rows / (2 * cases))
     return replace(
         stand,
-        phase=NetPhase.TRAINING,
+        phase=NetPhase.TRAINING if task.before == 1 else NetPhase.MITIGATION,
         round=stand.round + 1,
         rows=total.rows,
         persons=total.persons,
@@ -75,30 +76,46 @@ def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetS
     Raises:
         DivergedError: the weights grew without bound.
     """
-    best = _best(stand, total)
+    best, trained = _best(task, stand, total), stand.round - task.before
     seen = replace(
         stand,
         round=stand.round + 1,
         losses=(*stand.losses, *means([total.loss], total.rows)),
         checked=(*stand.checked, *(means([total.apart_loss], total.apart) if total.apart else ())),
         best=best,
+        mitigation=_differing(stand, total),
     )
-    tired = best is not None and task.patience > 0 and stand.round - 1 - best.round >= task.patience
+    tired = best is not None and task.patience > 0 and trained - best.round >= task.patience
     moved = _moved(task, seen, total)
-    if stand.round < task.rounds and not tired:
+    if trained + 1 < task.rounds and not tired:
         return moved
     chosen = moved.weights if best is None else best.weights
-    return replace(moved, phase=NetPhase.EVALUATION, weights=chosen, previous=(), control=(), first=(), second=())
+    equal = task.table.mitigate is not None and task.table.mitigate.equal is not None
+    ending = NetPhase.THRESHOLDS if equal else NetPhase.EVALUATION
+    return replace(moved, phase=ending, weights=chosen, previous=(), control=(), first=(), second=())
 
 
-def _best(stand: NetState, total: TrainingTotal) -> Best | None:
-    """The best weights so far, by the patients set apart; those after `round` - 1 rounds of training were asked."""
+def _differing(stand: NetState, total: TrainingTotal) -> MitigationStand | None:
+    """How far the mean score of each group was from that of all others, at the weights that were asked about."""
+    if stand.mitigation is None or not total.scores:
+        return stand.mitigation
+    *groups, whole = total.scores
+    found = []
+    for own, size in zip(groups, stand.mitigation.sizes, strict=True):
+        others = total.rows - size
+        apart = own / (size << FRACTION) - (whole - own) / (others << FRACTION) if size and others > 0 else 0.0
+        found.append(apart)
+    return replace(stand.mitigation, differs=tuple(found))
+
+
+def _best(task: NetTask, stand: NetState, total: TrainingTotal) -> Best | None:
+    """The best weights so far, by the patients set apart, and after how many rounds of training they were asked."""
     if not total.apart:
         return stand.best
     loss = means([total.apart_loss], total.apart)[0]
     if stand.best is not None and stand.best.loss <= loss:
         return stand.best
-    return Best(stand.weights, loss, stand.round - 1)
+    return Best(stand.weights, loss, stand.round - task.before)
 
 
 def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
@@ -106,7 +123,7 @@ def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
     remembered = AdaptiveMoments(_vector(stand.first), _vector(stand.second))
     weights, after = stepped(task.server, _vector(stand.weights), update, remembered)
     if not (np.abs(weights) <= MOST_WEIGHT).all():
-        raise DivergedError(round=stand.round - 1)
+        raise DivergedError(round=stand.round - task.before)
     controlled = task.server.strategy == "scaffold"
     return replace(
         stand,

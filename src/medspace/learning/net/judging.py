@@ -13,17 +13,31 @@ from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.errors import StepInvalidError
-from medspace.learning.glm import grouping
+from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.auditing import SumQuery, asked, by_person, cells_of
-from medspace.learning.glm.design import DesignBlock, Layout, Marks, Mask, Matrix, Vector, design, holdout, marks_of
+from medspace.learning.glm.design import (
+    APART,
+    DesignBlock,
+    Layout,
+    Marks,
+    Mask,
+    Matrix,
+    Vector,
+    design,
+    holdout,
+    marks_of,
+)
 from medspace.learning.glm.errors import LevelUnknownError, NothingLeftError
 from medspace.learning.glm.judging import (
+    COUNTING,
     PreparedRows,
     asked_of,
     groups_of,
     invalid,
+    mitigated_labels,
     split_key,
+    with_group_vectors,
     with_groups,
 )
 from medspace.learning.glm.ranges import Ranges, codes
@@ -37,14 +51,19 @@ from medspace.privacy.disclosure import Labels, number
 from medspace.privacy.errors import DisclosureError
 from medspace.privacy.rounding import BITS, UPDATE_BITS
 
-NAMES = {"moments": "moments", "training": "newton", "evaluation": "evaluation"}  # as a GLM would be asked
-APART = b"\nset apart"
+NAMES = {  # as a GLM would be asked
+    "moments": "moments",
+    "training": "newton",
+    "evaluation": "evaluation",
+    mitigating.MITIGATION: mitigating.MITIGATION,
+    mitigating.THRESHOLDS: mitigating.THRESHOLDS,
+}
 
 
 class NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the questions after the first ask about; `previous` and `control` are those of SCAFFOLD.
 
-    `groups` are those that the net is judged for (`glm.grouping`).
+    `groups` are those that the net is judged for (`glm.grouping`), `mitigated` is what is done for some of them.
     """
 
     weights: list[float]
@@ -53,6 +72,7 @@ class NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     previous: list[float] = []
     control: list[float] = []
     groups: list[list[int]] = []
+    mitigated: mitigating.MitigatedForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +141,15 @@ class NetStep:
 
     def summed(self) -> tuple[DesignBlock, WeighedNet | None]:
         """The rows that the step sums, and what they carry of it, if it is about weights."""
-        part = self.block(measured=self.step.name == "evaluation")
-        if not len(part.target):
-            raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
-        return part, None if self.asked is None else self._weigh(part, self.asked)
+        if self.step.name == mitigating.THRESHOLDS:
+            part = self.validated()
+        else:
+            part = self.block(measured=self.step.name == "evaluation")
+            if not len(part.target):
+                raise NothingLeftError if self.admission.min_cohort <= 1 else DisclosureError("release.cohort")
+        if self.asked is None or self.step.name == mitigating.MITIGATION or not len(part.target):
+            return part, None
+        return part, self._weigh(part, self.asked)
 
     def block(self, *, measured: bool) -> DesignBlock:
         """The rows that the net is trained on, or measured on: those held out, if any are."""
@@ -137,14 +162,19 @@ class NetStep:
         """The rows set apart, with their logits; None where there are none, or of too few persons to be summed."""
         if not self.task.validation or self.asked is None:
             return None
+        part = self.validated()
+        found = self._weigh(part, self.asked) if len(part.target) else None
+        return None if found is None or found.cohort < self.admission.min_cohort else found
+
+    def validated(self) -> DesignBlock:
+        """The rows set apart; none where they are of too few persons to be summed."""
         sample = self.parts.sample(self.task.table)
         part = sample.part(self._usable() & ~sample.held_out & self._set_apart())
         try:
             self._check(part)
         except DisclosureError:
-            return None
-        found = self._weigh(part, self.asked) if len(part.target) else None
-        return None if found is None or found.cohort < self.admission.min_cohort else found
+            return sample.part(np.zeros_like(sample.usable))
+        return part
 
     def _usable(self) -> Mask:
         """Rows with a target that the task knows."""
@@ -158,6 +188,10 @@ class NetStep:
         found = self.parts.rows.codes(self.task.table.target.column)
         return np.array([np.nan if code is None else place.get(code, np.nan) for code in found], dtype=np.float64)
 
+    def labels_of(self, part: DesignBlock) -> Vector:
+        """The place of the class of each row of a part."""
+        return self._labels()[part.rows]
+
     def _check(self, part: DesignBlock) -> None:
         """Whether enough persons are in a part, and have each class that anybody in it has.
 
@@ -167,7 +201,7 @@ class NetStep:
         if not self.task.classes:
             check_part(self.task.table, part, self.admission)
             return
-        least, labels = self.admission.min_cohort, self._labels()[part.rows]
+        least, labels = self.admission.min_cohort, self.labels_of(part)
         if part.cohort < least:
             raise DisclosureError("release.cohort")
         having = [number(part.persons[labels == place]) for place in np.unique(labels)]
@@ -175,7 +209,7 @@ class NetStep:
             raise DisclosureError("release.outcome")
 
     def _set_apart(self) -> Mask:
-        key = split_key(self.admission) + APART  # another choice than who is held out, and as secret
+        key = split_key(self.admission) + APART
         return holdout(marks_of(self.parts.rows, key)[0], self.task.validation)
 
     def _weigh(self, part: DesignBlock, form: NetForm) -> WeighedNet:
@@ -185,10 +219,25 @@ class NetStep:
         if not np.isfinite(straight).all():
             raise invalid(self.step, msgid("the net is not finite on the rows of this site"))
         eta = straight if self.ranges is None else self.ranges.clipped(straight)
-        labels = self._labels()[part.rows]
+        labels = self.labels_of(part)
         centred = (straight - straight.mean(axis=0)).ravel() if len(straight) else straight.ravel()
         slopes = self.network.head.residuals(eta, labels)
+        if self.step.name == "training" and self.task.table.mitigate is not None:
+            counts, pulls = self.treatment(part)
+            slopes = slopes * counts[:, None] + pulls[:, None]
         return WeighedNet(part, labels, columns, eta, centred, np.ones(len(eta)), slopes)
+
+    def treated(self, part: DesignBlock) -> Labels:
+        """The group of each row, of those that the net is mitigated for."""
+        return mitigated_labels(self.task.table, part, self.parts.rows)
+
+    def treatment(self, part: DesignBlock) -> tuple[Vector, Vector]:
+        """How much each row counts, and what a penalty adds to the derivative of its loss to its logit."""
+        plan, form = self.task.table.mitigate, None if self.asked is None else self.asked.mitigated
+        if plan is None or form is None or not plan.balances:
+            return np.ones(len(part.target)), np.zeros(len(part.target))
+        labels = self.treated(part)
+        return mitigating.weights(part, labels, form), mitigating.pulls(labels, form, plan.penalty)
 
     def _columns(self, part: DesignBlock, layout: Layout) -> Matrix:
         """What the net looks at: the scaled columns, or pixels, of some rows."""
@@ -203,7 +252,8 @@ class NetStep:
             DisclosureError: too few do.
         """
         part, found = self.summed()
-        self._check(part)
+        if len(part.target) or self.step.name != mitigating.THRESHOLDS:  # a site may have none to choose them on
+            self._check(part)
         if found is not None:
             check_weights(found, self.ranges, self.admission)
         return part, found
@@ -214,7 +264,7 @@ class NetStep:
 
     def query_of(self, part: DesignBlock, found: WeighedNet | None, persons: Marks) -> SumQuery:
         """The same of rows and weights that are known already."""
-        cells = {} if self.step.name == "evaluation" else self._cells(part)
+        cells = {} if self.step.name in COUNTING else self._cells(part)
         own = replace(asked(None, part.rows, persons, cells), bits=self._bits)
         vectors = [own.vectors]
         if found is not None:
@@ -222,22 +272,40 @@ class NetStep:
         apart = self.apart()
         if apart is not None:
             vectors += [asked(None, apart.part.rows, persons).vectors]
-        return with_groups(replace(own, vectors=np.column_stack(vectors)), self.groups(), persons)
+        made = with_groups(replace(own, vectors=np.column_stack(vectors)), self.groups(), persons)
+        plan = self.task.table.mitigate
+        by_group = plan is not None and plan.balances and self.step.name in (mitigating.MITIGATION, "training")
+        return with_group_vectors(made, part, self.treated(part), persons) if by_group else made
 
     def placed(self, part: DesignBlock) -> list[Labels]:
         """The group of each row, for each attribute that the net is judged for."""
         judge = self.task.table.judge
         return [] if judge is None else grouping.placed(judge, part, self.parts.rows)
 
-    def groups(self) -> tuple[DesignBlock, Matrix] | None:
-        """Who is in which group, where the step counts groups.
+    def divided(self) -> list[tuple[DesignBlock, Labels]]:
+        """For each attribute whose groups the first question counts, the rows and the group of each."""
+        if self.task.table.judge is None:
+            return []
+        part = self.block(measured=True)
+        judged = [(part, labels) for labels in self.placed(part)]
+        return judged + [(own, self.treated(own)) for own in self._mitigated()]
+
+    def _mitigated(self) -> list[DesignBlock]:
+        """The rows whose groups are counted for what is mitigated: those trained on, those set apart."""
+        plan = self.task.table.mitigate
+        if plan is None:
+            return []
+        fitted = [self.block(measured=False)] if plan.balances else []
+        return fitted + ([self.validated()] if plan.equal is not None else [])
+
+    def groups(self) -> list[tuple[str, DesignBlock, Matrix]]:
+        """Who is in which group, of the rows of which the step counts groups.
 
         Raises:
             DisclosureError: two groups differ by few persons.
         """
-        if self.step.name == "training":
-            return None
-        return groups_of(self.task.table, self.parts, lambda: self.block(measured=True))
+        measured = lambda: self.block(measured=True)  # noqa: E731 - only where it is needed
+        return groups_of(self.task.table, self.parts, self.step.name, measured, self._mitigated)
 
     def _carried(self, found: WeighedNet) -> Matrix:
         """What each row carries, as it is audited: of a net for images one number, as no vectors bound such a net."""
@@ -247,7 +315,7 @@ class NetStep:
         """Who is summed by which code, the target's among them."""
         found = cells_of(self.task.table, part)
         if self.task.classes:
-            labels = self._labels()[part.rows]
+            labels = self.labels_of(part)
             has = labels[:, None] == np.arange(len(self.task.classes))
             found[self.task.table.target.column] = np.column_stack([np.ones(len(labels)), has])
         return found
@@ -278,5 +346,5 @@ def _as_of_table(step: Step, form: NetForm | None) -> Step:
     name = NAMES.get(step.name, "")
     if form is None:
         return replace(step, name=name)
-    beta = BetaForm([0.0] * (len(form.layout.kept) + 1), form.layout, form.groups)
+    beta = BetaForm([0.0] * (len(form.layout.kept) + 1), form.layout, form.groups, form.mitigated)
     return replace(step, name=name, inputs=msgspec.to_builtins(beta))

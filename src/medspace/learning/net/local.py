@@ -16,11 +16,15 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """The rows that a hospital trains on: the scaled columns, the labels, and how much each row counts."""
+    """The rows that a hospital trains on: the scaled columns, the labels, and how much each row counts.
+
+    `pulls` is what a penalty adds to the derivative of each row's loss to its logit.
+    """
 
     columns: Matrix
     target: Vector
     counts: Vector
+    pulls: Vector | None = None
 
     @property
     def size(self) -> int:
@@ -29,7 +33,8 @@ class TrainingRows:
 
     def chosen(self, places: Places) -> "TrainingRows":
         """Some of them."""
-        return TrainingRows(self.columns[places], self.target[places], self.counts[places])
+        pulls = None if self.pulls is None else self.pulls[places]
+        return TrainingRows(self.columns[places], self.target[places], self.counts[places], pulls)
 
 
 def trained(
@@ -71,7 +76,7 @@ def residuals(network: TrainableNetwork, weights: Vector, rows: TrainingRows) ->
 
 def _carried(network: TrainableNetwork, rows: TrainingRows, logits: Matrix) -> Matrix:
     found: Matrix = network.head.residuals(logits, rows.target) * rows.counts[:, None]
-    return found
+    return found if rows.pulls is None else found + rows.pulls[:, None]
 
 
 def mean_gradient(network: TrainableNetwork, weights: Vector, rows: TrainingRows, l2: float) -> Vector:

@@ -8,14 +8,22 @@ import msgspec
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.usage import Measure
 from medspace.learning.evaluation.model import Judgement
-from medspace.learning.glm.counting import evaluation_phase, moments_phase
+from medspace.learning.glm.counting import CountedGroups, evaluation_phase, moments_phase
 from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
-from medspace.learning.glm.grouping import Groups
 from medspace.learning.glm.masked import own_quality
+from medspace.learning.glm.mitigating import (
+    MitigationStand,
+    as_asked,
+    balance_phase,
+    published,
+    scored,
+    thresholds_phase,
+)
 from medspace.learning.glm.outcome import uncarried
 from medspace.learning.glm.totals import EvaluationTotal, MomentsTotal, TotalCheck
+from medspace.learning.mitigation.model import Mitigated
 from medspace.learning.net import following
 from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total, graded_measures
 from medspace.learning.net.following import MOST_WEIGHT, network_of
@@ -43,6 +51,7 @@ class _NetOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quality: Quality | None = None
     graded: ClassQuality | None = None
     judged: Judgement | None = None
+    mitigated: Mitigated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +65,38 @@ class MaskedNet(Walk[NetState]):
         """Moments, rounds of training, evaluation."""
         return {
             NetPhase.MOMENTS: moments_phase(self.task.table, self._begun),
+            NetPhase.MITIGATION: balance_phase(self.task.table, lambda _: 0, self._asked, _balanced),
             NetPhase.TRAINING: Phase(
-                shape=lambda stand: training_shape(self.task, len(stand.weights), stand.rows),
+                shape=lambda stand: training_shape(self.task, len(stand.weights), stand.rows, self._scored(stand)),
                 check=self._check_training,
                 follow=lambda stand, total, *_: following.after_training(
-                    self.task, stand, training_total(len(stand.weights), total)
+                    self.task, stand, training_total(len(stand.weights), total, self._scored(stand))
                 ),
-                inputs=_asked,
+                inputs=self._asked,
                 restarts=True,
             ),
+            NetPhase.THRESHOLDS: thresholds_phase(self.task.table, self._asked, _equalised),
             NetPhase.EVALUATION: self._evaluation,
         }
 
-    def _begun(self, stand: NetState, total: MomentsTotal, shown: Groups, having: Groups) -> NetState:
-        return replace(following.after_moments(self.task, stand, total), groups=shown, having=having)
+    def _begun(self, stand: NetState, total: MomentsTotal, found: CountedGroups) -> NetState:
+        begun = following.after_moments(self.task, stand, total)
+        return replace(begun, groups=found.shown, having=found.having, mitigation=found.mitigation)
+
+    def _scored(self, stand: NetState) -> int:
+        return scored(self.task.table, stand.mitigation)
+
+    def _asked(self, stand: NetState) -> JsonObject:
+        said = _asked(stand)
+        if stand.mitigation is None:
+            return said
+        return said | {"mitigated": msgspec.to_builtins(stand.mitigation.form(self.task.table))}
 
     @property
     def _evaluation(self) -> Phase[NetState]:
         classes = len(self.task.classes)
         if not classes:
-            return evaluation_phase(self.task.table, _asked, _ended)
+            return evaluation_phase(self.task.table, self._asked, _ended)
         return Phase(
             shape=lambda stand: class_shape(classes, stand.rows),
             check=lambda stand, total, sites: check_classes(self._check(stand, sites), classes, total),
@@ -95,7 +116,8 @@ class MaskedNet(Walk[NetState]):
         return TotalCheck(self.task.table, stand.round + 1, sites)
 
     def _check_training(self, stand: NetState, total: Sequence[int], sites: int) -> None:
-        check_training(self.task, self._check(stand, sites), len(stand.weights), stand.rows, total)
+        check = self._check(stand, sites)
+        check_training(self.task, check, len(stand.weights), stand.rows, total, self._scored(stand))
 
     def outcome(self, state: State) -> JsonObject:
         """Weights, layout, the losses of each round, quality over all sites.
@@ -116,7 +138,8 @@ class MaskedNet(Walk[NetState]):
             checked=list(stand.checked),
             quality=stand.quality,
             graded=stand.graded,
-            judged=stand.judged,
+            judged=as_asked(self.task.table, stand.judged),
+            mitigated=published(self.task.table, stand.mitigation, stand.judged),
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
         return said
@@ -127,7 +150,8 @@ class MaskedNet(Walk[NetState]):
         if stand.quality is None:
             return () if stand.graded is None else graded_measures(table, stand.graded)
         site = own_quality("", own, table.max_rounds).quality if own else None
-        return measures(table, stand.quality, site, stand.judged)
+        done = published(table, stand.mitigation, stand.judged)
+        return measures(table, stand.quality, site, stand.judged, done)
 
     def result(self, outcome: JsonObject, sites: Sequence[str], own: Mapping[str, JsonObject]) -> Result:
         """The content of a model of this task; `own` has the sites that release something of their own.
@@ -157,6 +181,7 @@ class MaskedNet(Walk[NetState]):
             images=self.task.images is not None,
             judged=made.judged,
             cycle=self.task.cycle,
+            mitigated=made.mitigated,
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -182,11 +207,20 @@ def _ended(stand: NetState, total: EvaluationTotal, judged: Judgement | None) ->
     return replace(following.after_evaluation(stand, total), judged=judged)
 
 
+def _balanced(stand: NetState, known: MitigationStand) -> NetState:
+    return replace(stand, phase=NetPhase.TRAINING, round=stand.round + 1, mitigation=known)
+
+
+def _equalised(stand: NetState, known: MitigationStand) -> NetState:
+    return replace(stand, phase=NetPhase.EVALUATION, round=stand.round + 1, mitigation=known)
+
+
 def _asked(stand: NetState) -> JsonObject:
     form = NetForm(list(stand.weights), stand.arranged, stand.balance, list(stand.previous), list(stand.control))
     if not stand.previous:  # SCAFFOLD's first round has no correction yet
         form = NetForm(list(stand.weights), stand.arranged, stand.balance)
     said: JsonObject = msgspec.to_builtins(form)
+    del said["mitigated"]  # questions of tasks without it are those of earlier versions
     return said
 
 

@@ -10,7 +10,9 @@ from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.errors import SingularError
 from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.mitigating import MitigationStand
 from medspace.learning.glm.model import SiteQuality
+from medspace.learning.mitigation.model import Mitigated
 from medspace.learning.net.classes import ClassQuality
 
 
@@ -18,7 +20,9 @@ class NetPhase(StrEnum):
     """What the next round asks; DONE asks nothing."""
 
     MOMENTS = "moments"
+    MITIGATION = "mitigation"
     TRAINING = "training"
+    THRESHOLDS = "thresholds"
     EVALUATION = "evaluation"
     DONE = "done"
 
@@ -61,6 +65,7 @@ class NetState:
     groups: tuple[tuple[int, ...], ...] = ()
     having: tuple[tuple[int, ...], ...] = ()
     judged: Judgement | None = None
+    mitigation: MitigationStand | None = None
 
     @property
     def objective(self) -> float | None:
@@ -82,7 +87,12 @@ class NetState:
     def written(self) -> JsonObject:
         """The same as canonical JSON: fractions as text."""
         said: JsonObject = exact(msgspec.to_builtins(self))
-        for name in ("groups", "having", "judged"):  # states of tasks without groups are those of earlier versions
+        for name in (
+            "groups",
+            "having",
+            "judged",
+            "mitigation",
+        ):  # states of tasks without groups are those of earlier versions
             if not said[name]:
                 del said[name]
         return said
@@ -121,3 +131,4 @@ class NetFitted:
     images: bool = False
     judged: Judgement | None = None
     cycle: tuple[str, ...] = ()
+    mitigated: Mitigated | None = None

@@ -11,14 +11,16 @@ import numpy as np
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.hashing import digest
 from medspace.core.material import Material
-from medspace.core.usage import Admission
+from medspace.core.text import msgid
+from medspace.core.usage import Admission, HolderNote
 from medspace.learning.exact import FRACTION, fixed
-from medspace.learning.glm import grouping
+from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.design import DesignBlock, Vector
 from medspace.learning.glm.evaluation import Scores
 from medspace.learning.glm.judged_sums import JudgedSumming
-from medspace.learning.glm.judging import Judge, Reader, split_key
-from medspace.learning.glm.summing import evaluation_sums, moments_sums, shown_quality
+from medspace.learning.glm.judging import Judge, Reader, invalid, split_key
+from medspace.learning.glm.leaking import leaks
+from medspace.learning.glm.summing import evaluation_sums, group_sums, moments_sums, shown_quality
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError, UpdateHiddenError
 from medspace.learning.net.heads import sigmoid
@@ -41,9 +43,9 @@ class NetSumming(JudgedSumming[NetStep]):
 
     def vector(self, question: NetStep, part: DesignBlock, found: WeighedNet | None) -> list[int]:
         """Moments, losses and changes, or what quality is made of."""
-        return moments_sums(question.table, part) + _cells(question) if found is None else _sums(question, found)
+        return _sums(question, part, found)
 
-    def sums(  # noqa: D102 - of the base
+    def told_sums(
         self,
         admission: Admission,
         task: JsonObject,
@@ -51,15 +53,26 @@ class NetSumming(JudgedSumming[NetStep]):
         shape: Shape,
         material: Material | None,
         step_round: int,
-    ) -> tuple[list[int], int]:
+    ) -> tuple[list[int], int, tuple[HolderNote, ...]]:
+        """As for every kind.
+
+        Raises:
+            UpdateHiddenError: it would show an update that no contract lists.
+            InvalidInputError, DisclosureError: as for every kind.
+        """
         if parse(task).cycle and UPDATE not in admission.listed:
             raise UpdateHiddenError(output=UPDATE)
-        return super().sums(admission, task, asked, shape, material, step_round)
+        return super().told_sums(admission, task, asked, shape, material, step_round)
 
     def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
         """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Showing`)."""
-        turn = parse(task).turn(step_round - 1)  # the first question was that of the moments
+        read = parse(task)
+        turn = read.turn(step_round - read.before)
         return UPDATE if asked.name == "training" and turn == admission.holder else None
+
+    def leaking(self, question: NetStep, part: DesignBlock) -> tuple[HolderNote, ...]:
+        """Which columns tell the outcome."""
+        return leaks(question.table, part, question.labels_of(part), measured=False)
 
     def measures(self, task: JsonObject) -> bool:
         """Of yes/no outcomes: with classes these would be counts of few persons in each of many cells."""
@@ -71,27 +84,46 @@ class NetSumming(JudgedSumming[NetStep]):
         return shown_quality(question.table, question.placed(part), part, _scores(found), least, near)
 
 
-def _cells(question: NetStep) -> list[int]:
-    if question.task.table.judge is None:
-        return []
-    part = question.block(measured=True)
-    return grouping.cell_sums(question.task.table, part, question.placed(part))
-
-
 def _scores(found: WeighedNet) -> Scores:
     logits = found.eta[:, 0]
     return Scores(logits, sigmoid(logits), MIDDLE, SPREAD)
 
 
-def _sums(question: NetStep, found: WeighedNet) -> list[int]:
+def _sums(question: NetStep, part: DesignBlock, found: WeighedNet | None) -> list[int]:
+    table, form = question.task.table, None if question.asked is None else question.asked.mitigated
+    if question.asked is None:
+        return moments_sums(table, part) + grouping.cell_sums(table, question.divided())
+    if form is not None and question.step.name == mitigating.MITIGATION:
+        return mitigating.balance_sums(part, question.treated(part), form, None)
+    if form is not None and question.step.name == mitigating.THRESHOLDS:
+        chance = np.zeros(0) if found is None else _scores(found).mu
+        return mitigating.threshold_sums(part, question.treated(part), form, chance)
+    if found is None:
+        raise invalid(question.step, msgid("there is no such step"))
+    return _asked_sums(question, found)
+
+
+def _asked_sums(question: NetStep, found: WeighedNet) -> list[int]:
     if question.step.name == "evaluation":
         if question.task.classes:
             chances = question.network.head.chances(found.eta)
             return class_sums(chances, found.labels, _each(question, found), found.part.cohort)
         return _evaluation(question, found)
     apart = question.apart()
-    head = [*_losses(question, found), *((0, 0) if apart is None else _losses(question, apart))]
+    head = [
+        *_losses(question, found),
+        *((0, 0) if apart is None else _losses(question, apart)),
+        *_grouped(question, found),
+    ]
     return head + [fixed(value) for vector in _moved(question, found) for value in vector.tolist()]
+
+
+def _grouped(question: NetStep, found: WeighedNet) -> list[int]:
+    """The scores of each group and of all, where a penalty is on how far they differ."""
+    plan, form = question.task.table.mitigate, None if question.asked is None else question.asked.mitigated
+    if plan is None or not plan.penalty or form is None or not form.balanced:
+        return []
+    return mitigating.score_sums(question.treated(found.part), form, found.eta[:, 0])
 
 
 def _evaluation(question: NetStep, found: WeighedNet) -> list[int]:
@@ -100,7 +132,7 @@ def _evaluation(question: NetStep, found: WeighedNet) -> list[int]:
     if table.judge is None or question.asked is None:
         return whole
     groups = tuple(map(tuple, question.asked.groups))
-    return whole + grouping.group_sums(table, table.judge, part, scores, groups, question.placed(part))
+    return whole + group_sums(table, part, scores, groups, question.placed(part), question.asked.mitigated)
 
 
 def _losses(question: NetStep, found: WeighedNet) -> tuple[int, int]:
@@ -117,12 +149,14 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     task, form, network = question.task, question.asked, question.network
     assert form is not None  # noqa: S101 - the question is about weights
     weights = np.asarray(form.weights, dtype=np.float64)
-    turn = task.turn(question.step.round - 1)
+    turn = task.turn(question.step.round - task.before)
     if turn not in (None, question.admission.holder):
         return [np.zeros(len(weights))]
-    rows = TrainingRows(found.columns, found.labels, np.where(found.labels == 1.0, *form.balance[::-1]))
+    balance = np.where(found.labels == 1.0, *form.balance[::-1])
+    counts, pulls = question.treatment(found.part)
+    rows = TrainingRows(found.columns, found.labels, balance * counts, pulls if pulls.any() else None)
     drift = _drift(question, form, rows) if form.previous else None
-    how = task.local.of_round(question.step.round - 1, task.rounds)  # the first question was that of the moments
+    how = task.local.of_round(question.step.round - task.before, task.rounds)
     least = _least(question, found)
     after = trained(network, weights, rows, how, _order(question), drift, least)
     if not np.isfinite(after).all():

@@ -136,9 +136,15 @@ class NetTask:
         return OutputHead("ordinal" if self.ordinal else "classes", len(self.classes))
 
     @property
+    def before(self) -> int:
+        """The questions before training: the moments, and what is mitigated with."""
+        return 1 + (self.table.mitigate is not None and self.table.mitigate.balances)
+
+    @property
     def rounds(self) -> int:
-        """The rounds of training at most: all questions but the moments and the evaluation."""
-        return self.table.max_rounds - 2
+        """The rounds of training at most: all questions but those before, the evaluation, and that of thresholds."""
+        plan = self.table.mitigate
+        return self.table.max_rounds - self.before - 1 - (plan is not None and plan.equal is not None)
 
     def turn(self, number: int) -> str | None:
         """Whose turn round `number` of training is, from 1; None where all hospitals train together."""
@@ -151,6 +157,8 @@ class NetTask:
             del table[name]
         if self.classes:
             table |= {"target": self.table.target.column, "classes": list(self.classes), "ordinal": self.ordinal}
+        if "mitigate" in table:
+            table["mitigate"] = {name: one for name, one in table["mitigate"].items() if name != "validation"}
         if self.images is not None:
             table |= {"features": [], "images": self.images.document()}
         cycle = {"cycle": list(self.cycle)} if self.cycle else {}
@@ -210,6 +218,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     missing: Any = "indicator+mean"
     evaluation: Any = {}
     judge: Any = None
+    mitigate: Any = None
     max_rounds: Any = 32
     min_sites: Any = 2
     min_cohort: Any = 1
@@ -224,6 +233,7 @@ TABLE = (
     "missing",
     "evaluation",
     "judge",
+    "mitigate",
     "max_rounds",
     "min_sites",
     "min_cohort",
@@ -247,6 +257,7 @@ def parse(document: Json) -> NetTask:
         raise _refused(msgid("protection must be one of {names}"), names=MASKED_SUMS)
     images = None if form.images is None else _images(form, form.images)
     table = {name: getattr(form, name) for name in TABLE} | {"family": "binomial", "target": _target(form)}
+    table["mitigate"] = _mitigate(form)
     if images is not None:
         table["features"] = [{"name": name} for name in images.columns]
     task = NetTask(
@@ -266,6 +277,20 @@ def parse(document: Json) -> NetTask:
     )
     _check(task)
     return task
+
+
+def _mitigate(form: _NetForm) -> Any:  # noqa: ANN401 - read by the table
+    """What is mitigated, with thresholds chosen on the patients that a net sets apart anyway.
+
+    Raises:
+        TaskInvalidError: it names others.
+    """
+    said = form.mitigate
+    if not isinstance(said, dict) or "equal" not in said:
+        return said
+    if "validation" in said:
+        raise _refused(msgid("the thresholds of a net are chosen on its own validation: leave it out of mitigate"))
+    return {**said, "validation": form.validation}
 
 
 def _images(form: _NetForm, given: ImageForm) -> ImageInput:
@@ -337,10 +362,19 @@ def _check(task: NetTask) -> None:
         raise _refused(msgid("ordinal belongs to classes"))
     if task.classes and task.table.judge is not None:
         raise _refused(msgid("judge is available for a yes/no target only"))
+    _check_mitigation(task)
     if task.classes and task.local.class_weights != "none":
         raise _refused(msgid("class_weights are available for a yes/no target only"))
     if most_weights(task) > MOST_WEIGHTS:
         raise _refused(msgid("the net has more than {most} weights"), most=MOST_WEIGHTS)
+
+
+def _check_mitigation(task: NetTask) -> None:
+    plan = task.table.mitigate
+    if plan is None:
+        return
+    if task.rounds < 1:
+        raise _refused(msgid("max_rounds leaves no round to train in"))
 
 
 def most_weights(task: NetTask) -> int:

@@ -1,6 +1,7 @@
 """Scoring rows with a model, on the columns as they were measured."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from medspace.learning.glm.design import Vector, raw
 from medspace.learning.glm.model import Term
 from medspace.learning.glm.outcome import read
 from medspace.learning.glm.task import GlmTask, parse
-from medspace.learning.using.pipeline import Head, Pipeline
+from medspace.learning.using.pipeline import Head, Pipeline, deciding
 from medspace.runs.model import Model
 
 HEADS: dict[str, Head] = {"binomial": "logistic", "gaussian": "identity", "poisson": "exponential"}
@@ -21,7 +22,8 @@ def pipeline(model: Model) -> Pipeline:
     said = {term.name: term for term in fitted.terms}
     constant = float(said["intercept"].coefficient) if task.intercept else 0.0
     outputs = ("chance" if task.family == "binomial" else "mean",)
-    return linear_pipeline(task, said, constant, outputs, HEADS[task.family], fitted.uncarried)
+    made = linear_pipeline(task, said, constant, outputs, HEADS[task.family], fitted.uncarried)
+    return replace(made, deciding=deciding(fitted.mitigated))
 
 
 def linear_pipeline(

@@ -10,7 +10,7 @@ from medspace.learning.net.following import network_of
 from medspace.learning.net.images import ChannelRows
 from medspace.learning.net.network import Perceptron
 from medspace.learning.net.task import parse
-from medspace.learning.using.pipeline import Head, Pipeline
+from medspace.learning.using.pipeline import Head, Pipeline, deciding
 from medspace.runs.model import Model
 
 HEADS: dict[str, Head] = {"binary": "logistic", "classes": "classes", "ordinal": "ordinal"}
@@ -35,6 +35,7 @@ def pipeline(model: Model) -> Pipeline:
         drops=task.table.missing == "drop",
         activation=task.activation,
         uncarried=fitted.uncarried,
+        deciding=deciding(fitted.mitigated),
     )
 
 

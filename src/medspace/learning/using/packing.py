@@ -106,4 +106,7 @@ def _array(source: BytesIO, tensor: Tensor) -> "Vector | Matrix":
 
 def properties(made: PackedModel) -> Mapping[str, str]:
     """What an ONNX file says of itself beside its columns."""
-    return {"medspace_card": json.dumps(made.card, ensure_ascii=False), "medspace_digest": made.pipeline.digest()}
+    deciding = made.pipeline.deciding
+    thresholds = {} if deciding is None else {"medspace_thresholds": json.dumps(msgspec.to_builtins(deciding))}
+    card = json.dumps(made.card, ensure_ascii=False)
+    return {"medspace_card": card, "medspace_digest": made.pipeline.digest(), **thresholds}

@@ -14,9 +14,12 @@ import numpy as np
 from medspace.core.canonical import JsonObject, exact
 from medspace.core.hashing import digest
 from medspace.core.material import Columns
+from medspace.learning.evaluation.membership import labels
+from medspace.learning.evaluation.plan import GroupAttribute
 from medspace.learning.glm.design import Mask, Matrix, Vector, raw, starts
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.task import FeatureColumn, Target
+from medspace.learning.mitigation.model import Mitigated
 from medspace.learning.net.heads import OutputHead
 from medspace.learning.using.errors import PackedModelError
 
@@ -24,6 +27,27 @@ Head = Literal["identity", "logistic", "exponential", "hazard", "classes", "ordi
 Bend = Literal["relu", "tanh"]
 Layer = tuple[Matrix, Vector]  # inputs x outputs, and the constant of each output
 WIDEST, MOST_LAYERS = 100_000, 64
+
+
+class GroupThresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which chance on the model says yes, by the group of a row; that of all other rows last.
+
+    Groups are those of the codes of a column, or of bands of its numbers (`evaluation.plan.GroupAttribute`).
+    """
+
+    attribute: GroupAttribute
+    thresholds: list[float]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every group has one."""
+        one = self.attribute
+        whole = bool(one.codes) != bool(one.bands) and list(one.bands) == sorted(set(one.bands))
+        return whole and len(self.thresholds) == len(one.groups) + 1 and all(0.0 < at < 1.0 for at in self.thresholds)
+
+    def of(self, rows: Columns) -> Vector:
+        """The threshold of each row."""
+        return np.asarray(self.thresholds, dtype=np.float64)[labels(self.attribute, rows)]
 
 
 class PipelineText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +60,7 @@ class PipelineText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drops: bool = False
     activation: Bend = "relu"
     uncarried: list[str] = []
+    deciding: GroupThresholds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +84,8 @@ class Pipeline:
 
     `fill` has one number per value column (`columns`), `kept` the places of the columns that are used among these and
     the 0/1 columns that say where a feature has no value, `centre` and `scale` one number for each of these.
-    `outputs` names what a row gets. A pipeline that `drops` has nothing to say of a row with a gap.
+    `outputs` names what a row gets. A pipeline that `drops` has nothing to say of a row with a gap. With `deciding`
+    it says yes or no besides.
     """
 
     target: Target
@@ -74,6 +100,14 @@ class Pipeline:
     drops: bool = False
     activation: Bend = "relu"
     uncarried: tuple[str, ...] = ()
+    deciding: GroupThresholds | None = None
+
+    def decisions(self, rows: Columns) -> Vector | None:
+        """Of each row 1 for yes and 0 for no, NaN where the model knows nothing; None without thresholds."""
+        if self.deciding is None:
+            return None
+        chance = self.score_rows(rows)[:, 0]
+        return np.where(np.isnan(chance), np.nan, (chance >= self.deciding.of(rows)).astype(np.float64))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -179,8 +213,11 @@ class Pipeline:
             self.drops,
             self.activation,
             list(self.uncarried),
+            self.deciding,
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
+        if self.deciding is None:  # digests are those of earlier versions
+            del said["deciding"]
         return said
 
     def numbers(self) -> Mapping[str, Vector | Matrix]:
@@ -202,6 +239,13 @@ class Pipeline:
             for name, values in self.numbers().items()
         }
         return digest({**self.text(), "numbers": numbers})
+
+
+def deciding(mitigated: Mitigated | None) -> GroupThresholds | None:
+    """The thresholds of a model whose groups have their own."""
+    if mitigated is None or mitigated.equal is None:
+        return None
+    return GroupThresholds(mitigated.attribute, list(mitigated.thresholds()))
 
 
 def _level(width: int, start: int, end: int, place: int) -> tuple[Vector, float]:
@@ -241,6 +285,7 @@ def read(text: JsonObject, numbers: Mapping[str, Vector | Matrix]) -> Pipeline:
         drops=said.drops,
         activation=said.activation,
         uncarried=tuple(said.uncarried),
+        deciding=said.deciding,
     )
     if not _fits(made):
         raise PackedModelError
@@ -270,6 +315,7 @@ def _fits(made: Pipeline) -> bool:
             for (matrix, constant), inner in zip(made.layers, inputs[:-1], strict=True)
         )
         and len(made.outputs) == outputs
+        and (made.deciding is None or (made.head == "logistic" and made.deciding.fits))
         and (made.head in ("classes", "ordinal") or inputs[-1] == 1)
         and all(len(feature.levels) >= 2 for feature in made.features if feature.levels)  # noqa: PLR2004
     )

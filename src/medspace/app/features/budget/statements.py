@@ -23,6 +23,7 @@ from medspace.privacy.noise.composition import Accountant, EpsilonBound, Privacy
 
 DIGITS = 4  # decimal places of an epsilon shown to people
 SCALE = 10_000.0
+CLIPPED = (HolderNoteKind.SHORTENED, HolderNoteKind.OUTSIDE)
 MOST_STEPS = 200  # records that are searched for clipping of a dataset
 CONVERTS = ZcdpAccountant()
 
@@ -135,6 +136,8 @@ def clipped(tx: Transaction, sealer: Sealer, dataset: str) -> list[JsonObject]:
 
 def _shown(one: UseNotes) -> Iterator[JsonObject]:
     for note in one.said.notes:
+        if note.told not in CLIPPED:  # other notes are shown with the use
+            continue
         yield {
             "use": one.use,
             "time": one.time,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from medspace.core.canonical import JsonObject
 
 
+LATEST = 50  # uses that the doctor looks at
+
+
 def _service(node: "Node") -> "Uses":
     from medspace.app.features.uses.ending import AgreementEnding
     from medspace.app.features.uses.service import Uses
@@ -50,8 +53,11 @@ def client() -> "type[UsesClient]":
 
 def _checks(examined: "Examination") -> "Iterator[HealthCheck]":
     from medspace.app.features.uses.checks import used
+    from medspace.app.features.uses.leaking import leak_checks
 
-    return used(examined.space.agreements() if examined.space else ())
+    space = examined.space
+    yield from used(space.agreements() if space else ())
+    yield from leak_checks(space.uses(role="provider", most=LATEST) if space else ())
 
 
 def _watched(uses: "Uses") -> "Mapping[str, Watched]":

@@ -119,6 +119,12 @@ def taking_back_routes(uses: Uses) -> APIRouter:
     """The routes on uses for people, and on what a holder revokes."""
     routes = router("uses")
 
+    async def whole(request: Request, pid: str) -> Response:
+        found, job = await uses.use(pid)
+        leaks = await uses.leaks([found])
+        told = views.use(found, job, uses.node.names(), speak_to(request), leaks.get(found.id, ()))
+        return json_response(told)
+
     @routes.get("/uses", **needs(Scope.READ, Scope.USE))
     async def listed(
         request: Request,
@@ -131,17 +137,19 @@ def taking_back_routes(uses: Uses) -> APIRouter:
         speak = speak_to(request)
         found = await uses.uses(PageRequest(limit, after), role=role, state=state, agreement=agreement)
         names, places = uses.node.names(), [(use.created, use.id) for use, _ in found]
-        return paged("uses", [views.use(*one, names, speak) for one in found], places, limit)
+        leaks = await uses.leaks([use for use, _ in found])
+        told = [views.use(use, job, names, speak, leaks.get(use.id, ())) for use, job in found]
+        return paged("uses", told, places, limit)
 
     @routes.get("/uses/{use:path}", **needs(Scope.READ, Scope.USE))
     async def one(request: Request, use: str) -> Response:
-        return json_response(views.use(*await uses.use(use), uses.node.names(), speak_to(request)))
+        return await whole(request, use)
 
     @routes.post("/uses/{use:path}/end", **needs(Scope.USE, Scope.TERMS))
     async def end(request: Request, use: str, body: ReasonBody, by: Acting) -> Response:
         check_side(by, (await uses.transfer(use)).role)
         await uses.ending.end_use(use, reason=body.reason, by=by.id)
-        return json_response(views.use(*await uses.use(use), uses.node.names(), speak_to(request)))
+        return await whole(request, use)
 
     @routes.post("/uses/{use:path}/{verb}", **needs(Scope.USE, Scope.TERMS))
     async def steer(
@@ -149,7 +157,7 @@ def taking_back_routes(uses: Uses) -> APIRouter:
     ) -> Response:
         check_side(by, (await uses.transfer(use)).role)
         await uses.steer(use, verb, body.reason, by=by.id)
-        return json_response(views.use(*await uses.use(use), uses.node.names(), speak_to(request)))
+        return await whole(request, use)
 
     @routes.get("/agreements/{agreement:path}/end", **needs(Scope.READ, Scope.TERMS))
     async def preview(agreement: str) -> Response:

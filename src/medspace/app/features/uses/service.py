@@ -1,17 +1,20 @@
 """Uses: those that this participant requests, and the steps of others on its own datasets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medspace.app.features.uses import leaking
 from medspace.app.features.uses.ending import AgreementEnding
 from medspace.app.node.lists import FIRST, PageRequest
 from medspace.app.node.node import Node
-from medspace.connector.model import TRANSFERS, Transfer
+from medspace.connector.model import TRANSFERS, Role, Transfer
 from medspace.connector.usage.model import JOBS, Job
 from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.paging import newest
-from medspace.core.text import msgid
+from medspace.core.store import Transaction
+from medspace.core.text import Text, msgid
 
 
 class VerbError(InvalidInputError):
@@ -76,3 +79,13 @@ class Uses:
         """
         found = await self.node.transfers.find(pid)
         return found, await self.node.database.read(lambda tx: tx.get(JOBS, pid))
+
+    async def leaks(self, uses: Sequence[Transfer]) -> dict[str, list[Text]]:
+        """Which columns told the outcome, by use, of those that are of one's own data."""
+        datasets = dict.fromkeys(use.dataset for use in uses if use.role is Role.PROVIDER)
+
+        def work(tx: Transaction) -> dict[str, list[Text]]:
+            found = [leaking.leaks(tx, self.node.sealer, dataset) for dataset in datasets]
+            return {use: said for one in found for use, said in one.items()}
+
+        return await self.node.database.read(work)

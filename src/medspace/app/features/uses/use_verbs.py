@@ -73,7 +73,7 @@ def _block(screen: Screen, one: JsonObject) -> tuple[str, ...]:
         said.append(Text(msgid("you have suspended it: `medspace use resume` lets it go on")))
     if one["problem"]:
         said.append(Text("{code}: {sentence}", {name: one["problem"][name] for name in ("code", "sentence")}))
-    return (str(one["id"]), *map(screen.say, said))
+    return (str(one["id"]), *map(screen.say, said), *(f"! {sentence}" for sentence in one["warnings"]))
 
 
 @use.callback()

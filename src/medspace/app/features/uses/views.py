@@ -1,12 +1,13 @@
 """Transfers as JSON, for people and programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from medspace.app.doors.views import Speak, problem, trouble, version_of
 from medspace.connector.model import Role, Transfer
 from medspace.connector.transfer.messages import TRANSFER
 from medspace.connector.usage.model import Job
 from medspace.core.canonical import JsonObject
+from medspace.core.text import Text
 
 
 def transfer(record: Transfer, speak: Speak) -> JsonObject:
@@ -29,11 +30,13 @@ def transfer(record: Transfer, speak: Speak) -> JsonObject:
     }
 
 
-def use(record: Transfer, job: Job | None, names: Mapping[str, str], speak: Speak) -> JsonObject:
+def use(
+    record: Transfer, job: Job | None, names: Mapping[str, str], speak: Speak, warnings: Sequence[Text] = ()
+) -> JsonObject:
     """A use for people: whose it is, on what, since when, how it stands, how many steps of it were admitted.
 
     `owner` makes the next move: "us", "peer", "either" or "nobody". `steps` is None of one's own uses, whose steps
-    the holder counts. `held` says that only the holder can resume it.
+    the holder counts. `held` says that only the holder can resume it. `warnings` are for the holder (`leaking`).
     """
     return {
         "id": record.id,
@@ -51,6 +54,7 @@ def use(record: Transfer, job: Job | None, names: Mapping[str, str], speak: Spea
         "held": job is not None and job.held and not job.over,
         "suspended_by": _who(record),
         "problem": problem(record.failure, speak),
+        "warnings": [one.render(speak) for one in warnings],
     }
 
 

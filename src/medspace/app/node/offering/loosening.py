@@ -155,6 +155,7 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "gate_concordance": (msgid("concordance of a survival model, at least"), _lower),
     "gate_ece": (msgid("calibration error of a model, at most"), _higher),
     "gate_group_auc_gap": (msgid("gap between the AUCs of groups, at most"), _higher),
+    "gate_group_sensitivity_gap": (msgid("gap between the sensitivities of groups, at most"), _higher),
     "gate_site_auc_below": (msgid("how far the AUC here may be below that of all"), _higher),
     "gate_holdout": (msgid("share that a model is measured on, kept out of the fit"), _lower),
     "epsilon": (msgid("privacy budget of an agreement"), _higher),

@@ -57,6 +57,7 @@ def facts_of(made: JsonObject, parameters: str | None = None) -> JsonObject:
             "all": _measured(quality["pooled"]),
         },
         "judged": made.get("judged"),
+        **({"mitigated": made["mitigated"]} if made.get("mitigated") else {}),
         "rounds": [
             {"question": one["question"], "objective": one["objective"], "hospitals": len(one["sites"])}
             for one in made.get("opened", {}).get("questions", ())

@@ -20,9 +20,11 @@ from medspace.learning.glm.task import FeatureColumn
 from medspace.learning.using.adapting import How, LocalRows, adaptation
 from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, PackedModelError
 from medspace.learning.using.packing import LARGEST_FILE, Adapted, PackedModel, packed, unpacked
+from medspace.learning.using.pipeline import Pipeline
 from medspace.trust.errors import SignatureError
 from medspace.trust.members import read_members
 
+DECISION = "decision"  # 1: yes, at the threshold of the row's group
 APART = 4  # one in so many persons is set apart to compare
 
 
@@ -68,15 +70,25 @@ def predicted(file: Path, rows: Path, missing: Sequence[str] = (), name: str = "
         OwnRowsError, LevelUnknownError: the other holds no rows that it can score.
     """
     model = open_model(file).pipeline
-    own = read_rows(rows, model.features, missing, name)
-    scores = model.score_rows(own)
+    own = read_rows(rows, _columns(model), missing, name)
+    scores, decisions = model.score_rows(own), model.decisions(own)
+    if decisions is not None:
+        scores = np.column_stack([scores, decisions])
     said = [None if np.isnan(row).any() else row.tolist() for row in scores]
     return {
         "target": model.target.words,
-        "outputs": list(model.outputs),
+        "outputs": [*model.outputs, *([] if decisions is None else [DECISION])],
         "rows": [{"row": called, "scores": one} for called, one in zip(own.names, said, strict=True)],
         "unknown": sum(one is None for one in said),
     }
+
+
+def _columns(model: Pipeline) -> list[FeatureColumn]:
+    """What is read of rows: the features, and the column whose groups have thresholds of their own."""
+    if model.deciding is None or model.deciding.attribute.column in [one.name for one in model.features]:
+        return list(model.features)
+    attribute = model.deciding.attribute
+    return [*model.features, FeatureColumn(attribute.column, attribute.codes)]
 
 
 def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonObject]:
@@ -100,7 +112,9 @@ def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonOb
     persons = np.unique(own.names, return_inverse=True)[1]
     local = LocalRows(raw(model.features, own), outcomes(model.target, own), persons)
     found = adaptation(model, local, apart=APART, seed=wishes.seed, how=wishes.how)
-    made = replace(packed_model, pipeline=found.model, adapted=Adapted(found.how, found.model.digest()))
+    # Thresholds of groups were chosen for the chances of the model before.
+    adapted = found.model if found.how == "untouched" else replace(found.model, deciding=None)
+    made = replace(packed_model, pipeline=adapted, adapted=Adapted(found.how, adapted.digest()))
     compared = {"before": asdict(found.before), "after": asdict(found.after)}
     return packed(made), {"how": found.how, "rows": found.rows, **compared}
 
