@@ -30,6 +30,8 @@ PUBLIC = [
     ("GET", "/members"),
     ("POST", "/reach"),
     ("POST", "/duties"),
+    ("GET", "/duties/seen"),
+    ("POST", "/agreements/ended"),
     ("POST", "/jobs/urn:uuid:1"),
     ("POST", "/jobs/urn:uuid:1/manifest"),
     ("POST", "/jobs/urn:uuid:1/seats"),

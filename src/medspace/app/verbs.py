@@ -84,10 +84,9 @@ def options(
 
 # The verbs that work on files and ask no connector, and the option, by its parameter, with which one asks after all.
 ASKS_NOBODY: Mapping[str, str] = {
-    **dict.fromkeys(("audit lineage", "audit verify", "audit verify-entry", "policy check", "policy evaluate"), ""),
-    **dict.fromkeys(("adapt", "check-model", "predict"), ""),
-    **dict.fromkeys(("backup", "demo", "draft", "init", "pilot retina", "restore", "service", "up"), ""),
+    **dict.fromkeys(("demo", "pilot retina", "up"), ""),
     "doctor": "member",
+    **dict.fromkeys((path for feature in FEATURES for path in feature.local_verbs), ""),
 }
 
 
@@ -96,9 +95,8 @@ def _refuse_tokens(command: Any) -> None:  # noqa: ANN401 - typer names the type
     for path, asking in ASKS_NOBODY.items():
         verb = command
         for name in path.split():
-            verb = getattr(verb, "commands", {}).get(name)
-        if verb is not None:  # its feature is here
-            vars(verb)["invoke"] = partial(_without_token, verb.invoke, asking)
+            verb = verb.commands[name]
+        vars(verb)["invoke"] = partial(_without_token, verb.invoke, asking)
 
 
 def _without_token(invoke: Callable[[typer.Context], Any], asking: str, ctx: typer.Context) -> Any:  # noqa: ANN401 - as above

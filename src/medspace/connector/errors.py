@@ -13,7 +13,6 @@ MedspaceError
  |   |- UnknownProcessError      no such process for this counterparty
  |   |- UnknownDatasetError
  |   |- UnknownAgreementError
- |   |- ForeignAgreementError    the other participant holds the data, and alone can end the agreement
  |   |- AgreementError           the agreement is not what was negotiated
  |   |- UseRefusedError          the agreement does not allow this use
  |   |- OwnRequestError          nobody approves what they asked for themselves
@@ -112,16 +111,6 @@ class UnknownAgreementError(RefusedError):
     code = "agreement.unknown"
     sentence = msgid("There is no agreement {agreement} with you here.")
     next_step = msgid("Negotiate an agreement for the dataset first.")
-
-
-class ForeignAgreementError(RefusedError):
-    """The agreement is on another participant's data, and only that participant can end it."""
-
-    code = "agreement.foreign"
-    sentence = msgid("Only {holder}, who holds the data, can end the agreement {agreement}.")
-    next_step = msgid(
-        "End your own uses under it with `medspace use end`; an agreement that is not used does nothing."
-    )
 
 
 class AgreementError(RefusedError):

@@ -21,7 +21,7 @@ LARGEST_FILE = 16 * 1024 * 1024  # bytes
 MOST_HASHES = 64  # of a path in the largest log
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SIZE)]
-_Hash = Annotated[str, msgspec.Meta(pattern=f"^[0-9a-f]{{{2 * merkle.HASH_SIZE}}}$")]
+HexHash = Annotated[str, msgspec.Meta(pattern=f"^[0-9a-f]{{{2 * merkle.HASH_SIZE}}}$")]
 
 
 class EntryProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class EntryProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: _Count
     size: _Count
     entry: Annotated[str, msgspec.Meta(max_length=LONGEST_ENTRY)]
-    hashes: Annotated[tuple[_Hash, ...], msgspec.Meta(max_length=MOST_HASHES)]
+    hashes: Annotated[tuple[HexHash, ...], msgspec.Meta(max_length=MOST_HASHES)]
     checkpoint: Annotated[str, msgspec.Meta(max_length=LONGEST_NOTE)]
     members: Annotated[str, msgspec.Meta(max_length=LONGEST_MEMBERS)]
 

@@ -216,7 +216,7 @@ _KINDS = (
         kind(f"transfer.{step}", *_TRANSFER)
         for step in ("requested", "started", "suspended", "completed", "terminated")
     ),
-    kind("agreement.ended", "agreement counterparty:did asset", "by:actor"),
+    kind("agreement.ended", "agreement counterparty:did asset", "by:actor cause successor ender:did"),
     kind("transfer.refused", "counterparty:did agreement format code", "clause"),
     kind(
         "use.admitted",

@@ -79,6 +79,11 @@ class _Trials:
             raise _TooManyError
 
 
+def implies(one: Constraint, other: Constraint) -> bool:
+    """Whether `other` holds in each situation in which `one` does; False also where it would take too long to say."""
+    return _follows((one,), other, _Trials())
+
+
 def clashes(policy: Policy, now: datetime | None = None) -> list[Clash]:
     """The clashes of a policy, the gravest first; of one with a flaw, nothing is told.
 

@@ -6,12 +6,12 @@ Without one, a day is given. Other constraints on duties cannot be kept by anybo
 unenforceable.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from medspace.core.text import Text, counted, msgid
+from medspace.policy import durations
 from medspace.policy.actions import DUTIES, action_of, covers
 from medspace.policy.model import Atomic, Policy, Rule
 
@@ -19,15 +19,7 @@ DELETE, INFORM, REPORT, ATTRIBUTE = "delete", "inform", "medspace:report", "attr
 OWED = (DELETE, INFORM, REPORT, ATTRIBUTE)  # by the user of the data; all other duties are the holder's own
 ELAPSED, WITHIN = "elapsedTime", "lteq"
 A_DAY = 24 * 3600
-LONGEST = 100 * 366 * A_DAY  # seconds
 _WITHIN_A_DAY = timedelta(seconds=A_DAY)
-
-# xsd:duration without years and months, whose length depends on where they begin (XML Schema 1.1 Part 2, 3.3.6).
-_DURATION = re.compile(
-    r"P(?=[0-9T])((?P<weeks>[0-9]{1,5})W)?((?P<days>[0-9]{1,5})D)?"
-    r"(T(?=[0-9])((?P<hours>[0-9]{1,6})H)?((?P<minutes>[0-9]{1,6})M)?((?P<seconds>[0-9]{1,9})S)?)?",
-    re.ASCII,
-)
 
 # What is owed {within} the time that the contract gives.
 _LINES: Mapping[str, str] = {
@@ -65,20 +57,17 @@ def deadline(action: str, operand: str, operator: str, right: tuple[str, ...], c
     """
     if action not in OWED or (operand, operator) != (ELAPSED, WITHIN):
         raise DeadlineError(Text(msgid("a duty here has no condition but a time within which it is fulfilled")))
-    length = seconds(right[0]) if len(right) == 1 else None
-    if length is None:
-        raise DeadlineError(Text(msgid("the time of a duty is a duration such as P30D, at most 100 years")))
+    length = _seconds(right[0]) if len(right) == 1 else 0
+    if not length:
+        raise DeadlineError(Text(msgid("the time of a duty is a duration such as P30D, at most 99999 days")))
     return Atomic(operand, operator, right, clause, length, within(length))
 
 
-def seconds(text: str) -> int | None:
-    """How many seconds a duration has; None where it is none of one to `LONGEST` seconds."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        return None
-    part = {name: int(number or 0) for name, number in found.groupdict().items()}
-    length = timedelta(**part).total_seconds()
-    return int(length) if 0 < length <= LONGEST else None
+def _seconds(text: str) -> int:
+    try:
+        return int(durations.read(text).total_seconds())
+    except ValueError:
+        return 0  # which nobody can keep either
 
 
 def within(length: int) -> Text:
@@ -93,7 +82,7 @@ def within(length: int) -> Text:
 def line(duty: Rule) -> Text | None:
     """A duty as a sentence; None for one that this room has no words for."""
     if duty.action in _LINES:
-        return Text(_LINES[duty.action], {"within": within(_length(duty))})
+        return Text(_LINES[duty.action], {"within": within(length(duty))})
     return DUTIES.get(duty.action)
 
 
@@ -102,7 +91,7 @@ def owed(policy: Policy, kind: str) -> tuple[OwedAction, ...]:
     if policy.flaws:
         return ()
     return tuple(
-        OwedAction(duty.clause, duty.action, timedelta(seconds=_length(duty)))
+        OwedAction(duty.clause, duty.action, timedelta(seconds=length(duty)))
         for duty in _duties(policy, action_of(kind))
         if duty.action in OWED
     )
@@ -115,6 +104,7 @@ def _duties(policy: Policy, action: str) -> Iterator[Rule]:
             yield from rule.duties
 
 
-def _length(duty: Rule) -> int:
+def length(duty: Rule) -> int:
+    """How many seconds there are to fulfil a duty; a day where it does not say."""
     times = [one.value for one in duty.constraints if isinstance(one, Atomic) and isinstance(one.value, int)]
     return min(times, default=int(_WITHIN_A_DAY.total_seconds()))

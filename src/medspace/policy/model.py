@@ -85,7 +85,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An ODRL offer or agreement. A policy with a flaw is shown, but never permits anything."""
+    """An ODRL offer or agreement. A policy with a flaw is shown, but never permits anything.
+
+    `replaces` is the agreement whose place it takes (`dct:replaces`, ODRL Information Model 2.8).
+    """
 
     id: str
     kind: PolicyKind
@@ -98,6 +101,7 @@ class Policy:
     timestamp: str | None = None
     profiles: tuple[str, ...] = ()
     flaws: tuple[Flaw, ...] = ()
+    replaces: str | None = None
 
 
 class Sensitivity(StrEnum):

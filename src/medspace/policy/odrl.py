@@ -32,9 +32,10 @@ KEPT = 256  # how many parsed policies are cached
 LONGEST_KEPT = 8_192  # bytes; longer policies are not cached
 UNKNOWN = 64  # how many unknown members of a policy are checked for resemblance to known ones
 
+REPLACES = "dct:replaces"  # the agreement whose place this policy takes (ODRL Information Model 2.8)
 _PARTIES = ("target", "assigner", "assignee", "timestamp")
 _RULES = ("permission", "prohibition", "obligation")
-_POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", *_PARTIES, *_RULES})
+_POLICY = frozenset({"@id", "@type", "@context", "profile", "conflict", REPLACES, *_PARTIES, *_RULES})
 # Names under which a policy must not hide a statement, and names that would change its meaning if we ignored them.
 _MEANINGFUL = (*_PARTIES, *_RULES, "profile", "conflict", "duty", "constraint", "action", "rule", "inheritfrom")
 _NOTES = frozenset({"@id", "@type", "title", "description", "comment", "name", "dct:title", "dct:description"})
@@ -113,6 +114,7 @@ class _Reader:
             obligations=rules["obligation"],
             profiles=self.profiles(found),
             flaws=tuple(self.flaws),
+            replaces=self.optional(found, REPLACES),
             **party,
         )
 
@@ -288,7 +290,7 @@ def write(policy: Policy) -> JsonObject:
         raise UnenforceablePolicyError(clause=flaw.clause, reason=flaw.reason)
     written: JsonObject = {"@id": policy.id, "@type": policy.kind.value}
     written |= _given(profile=list(policy.profiles) or None, target=policy.target, assigner=policy.assigner)
-    written |= _given(assignee=policy.assignee, timestamp=policy.timestamp)
+    written |= _given(assignee=policy.assignee, timestamp=policy.timestamp, **{REPLACES: policy.replaces})
     return written | _given(
         permission=[_rule(rule) for rule in policy.permissions] or None,
         prohibition=[_rule(rule) for rule in policy.prohibitions] or None,
@@ -329,7 +331,8 @@ def offer_for(
 ) -> Policy:
     """The same rules as an offer: without `target` for the catalogue, with it for a message."""
     kind = PolicyKind.OFFER
-    return replace(terms, id=offer_id, kind=kind, target=target, assigner=assigner, assignee=assignee, timestamp=None)
+    offered = replace(terms, id=offer_id, kind=kind, timestamp=None, replaces=None)
+    return replace(offered, target=target, assigner=assigner, assignee=assignee)
 
 
 def agreement_from(
@@ -369,17 +372,18 @@ def _terms(policy: Policy, target: str | None) -> Mapping[str, list[str]]:
 
 def _rule_key(rule: Rule, target: str | None) -> str:
     own = rule.target if rule.target != target else None
-    conditions = sorted({_constraint_key(constraint) for constraint in rule.constraints})
+    conditions = sorted({meaning_of(constraint) for constraint in rule.constraints})
     duties = sorted({_rule_key(duty, target) for duty in rule.duties})
     return json.dumps([rule.action, own, rule.assignee, conditions, duties])
 
 
-def _constraint_key(constraint: Constraint) -> str:
+def meaning_of(constraint: Constraint) -> str:
+    """What a constraint says, alike for all spellings of it."""
     if isinstance(constraint, Atomic):
         value = constraint.value
         meaning = sorted({str(item) for item in value}) if isinstance(value, tuple) else [str(value)]
         return json.dumps([constraint.operand, constraint.operator, meaning])
-    parts = [_constraint_key(part) for part in constraint.parts]
+    parts = [meaning_of(part) for part in constraint.parts]
     if constraint.operator != "andSequence":
         parts.sort()
     return json.dumps([constraint.operator, parts])

@@ -6,9 +6,9 @@ says of the asset in its label; the program is the kind of task, which the holde
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 
 from medspace.core.text import Fact, Text, counted, msgid
+from medspace.policy import durations
 from medspace.policy.model import UseRequest
 from medspace.policy.operand import ORDER, Operand, Test, one_of, terms
 from medspace.policy.points import Point
@@ -22,26 +22,12 @@ LEVEL_WORDS = {1: Text(msgid("base")), 2: Text(msgid("trust")), 3: Text(msgid("t
 NO_LEVEL = Text(msgid("none"))
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
-# xsd:duration without years and months, whose length depends on the calendar.
-_DURATION = re.compile(
-    r"P(?=[0-9T])(?:(?P<days>[0-9]{1,5})D)?"
-    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,5})H)?(?:(?P<minutes>[0-9]{1,5})M)?(?:(?P<seconds>[0-9]{1,5})S)?)?",
-    re.ASCII,
-)
 _DAY, _HOUR = 86_400, 3_600
 
 
-def seconds(text: str) -> int:
-    """The seconds of a duration, such as P30D or PT12H.
-
-    Raises:
-        ValueError: it is none, or has years or months.
-    """
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    given = {name: int(value) for name, value in found.groupdict().items() if value is not None}
-    return int(timedelta(**given).total_seconds())
+def _seconds(text: str) -> int:
+    """The seconds of a duration, such as P30D or PT12H; raises ValueError as `durations.read`."""
+    return int(durations.read(text).total_seconds())
 
 
 def lasting(value: int) -> Text:
@@ -86,7 +72,7 @@ ROWS = (
         code="policy.elapsed",
         since=Point.TRANSFER,
         until=Point.AFTER,
-        read=seconds,
+        read=_seconds,
         fact=lambda request: request.elapsed,
         tests={name: ORDER[name] for name in ("lt", "lteq")},
         show=lasting,

@@ -111,7 +111,8 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "delta": (budgets.DELTA, "eq"),
     "unit": (budgets.UNIT, "eq"),
 }
-# Duties, and within how many days of the end of each use they are fulfilled.
+# The duties of the user that `duties` may list, and within how many days of the end of each use they are fulfilled; a
+# duty that only its days name is owed as well, and one without them within a day.
 DUTY_TERMS: Mapping[str, str] = {
     "delete_within": duties.DELETE,
     "inform_within": duties.INFORM,
@@ -120,7 +121,7 @@ DUTY_TERMS: Mapping[str, str] = {
 }
 _ENDS = frozenset({"until"})  # for an end, a day means its last instant; elsewhere, its first
 WHOLE = frozenset(("count", "min_cohort", "min_sites", "colluders", *DUTY_TERMS))
-DUTY = "duties"  # on each permission; those of the user within a day
+DUTY = "duties"
 NOISE = ("epsilon", "epsilon_per_task")  # either one asks for noise; `delta` and `unit` give the details
 
 
@@ -158,8 +159,8 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     `epsilon_per_task` and `delta` are numbers, or decimal texts. `roles`, `applications`, `events` and `states` are
     lists of names, as are `duties`; `elapsed` is a duration (P30D), `security_level` is base, trust or trust-plus.
     What begins with `gate_` is demanded of models: `gate_groups` is a list (`sex`, `age=50,65`), the others are
-    numbers between 0 and 1. What ends with `_within` is a duty of the user, and a whole number of days after each
-    use. None leaves a term out, even one that the template presets.
+    numbers between 0 and 1. What ends with `_within` is a duty of the user, listed in `duties` or not, and a whole
+    number of days after each use. None leaves a term out, even one that the template presets.
 
     Raises:
         UnknownTemplateError: there is no such template.
@@ -196,7 +197,7 @@ def _duties(name: str, given: Given | None) -> tuple[str, ...]:
         if duty not in DUTIES:
             reason = UNKEPT.get(duty) or Text(msgid("the action {name} is not known"), {"name": duty})
             raise InvalidTermsError(name=name, term=DUTY, reason=reason)
-    return tuple(map(str, listed))
+    return tuple(dict.fromkeys(map(str, listed)))
 
 
 def _with_delta(name: str, given: dict[str, Given | None]) -> dict[str, Given | None]:
@@ -216,7 +217,8 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
         constraints = (
             _constraint(template, term, given, f"{clause}/constraint/{i}") for i, term in enumerate(set_terms)
         )
-        owed = tuple(Rule(duty, f"{clause}/duty/{i}") for i, duty in enumerate(listed))
+        own = [duty for duty in listed if duty not in duties.OWED]
+        owed = tuple(Rule(duty, f"{clause}/duty/{i}") for i, duty in enumerate(own))
         return Rule(action, clause, tuple(constraints), duties=owed)
 
     return Policy(
@@ -224,24 +226,31 @@ def _policy(template: Template, offer_id: str, given: Mapping[str, Given | None]
         kind=PolicyKind.OFFER,
         permissions=tuple(permission(at, action) for at, action in enumerate(template.permits)),
         prohibitions=tuple(Rule(action, f"/prohibition/{at}") for at, action in enumerate(template.forbids)),
-        obligations=tuple(_obligations(template, given)),
+        obligations=tuple(_obligations(template, given, listed)),
         profiles=(PROFILE,),
     )
 
 
-def _obligations(template: Template, given: Mapping[str, Given | None]) -> Iterator[Rule]:
-    """The duties of the user; each within so many days."""
-    wanted = [(term, action) for term, action in DUTY_TERMS.items() if given.get(term) is not None]
+def _obligations(template: Template, given: Mapping[str, Given | None], listed: tuple[str, ...]) -> Iterator[Rule]:
+    """The duties of the user: each once, however it was named, for the whole contract."""
+    wanted = [(t, action) for t, action in DUTY_TERMS.items() if given.get(t) is not None or action in listed]
     for at, (term, action) in enumerate(wanted):
-        problem, clause = _problem(term, given[term]), f"/obligation/{at}"
-        if problem is not None:
-            raise InvalidTermsError(name=template.name, term=term, reason=problem)
-        right = tuple(f"P{days}D" for days in _texts(term, given[term]))
-        try:
-            within = duties.deadline(action, duties.ELAPSED, duties.WITHIN, right, f"{clause}/constraint/0")
-        except duties.DeadlineError as error:
-            raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
-        yield Rule(action, clause, (within,))
+        clause = f"/obligation/{at}"
+        yield Rule(action, clause, _deadline(template, term, given, clause))
+
+
+def _deadline(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> tuple[Atomic, ...]:
+    if given.get(term) is None:
+        return ()
+    problem = _problem(term, given[term])
+    if problem is not None:
+        raise InvalidTermsError(name=template.name, term=term, reason=problem)
+    right = tuple(f"P{days}D" for days in _texts(term, given[term]))
+    try:
+        found = duties.deadline(DUTY_TERMS[term], duties.ELAPSED, duties.WITHIN, right, f"{clause}/constraint/0")
+    except duties.DeadlineError as error:
+        raise InvalidTermsError(name=template.name, term=term, reason=error.reason) from error
+    return (found,)
 
 
 def _constraint(template: Template, term: str, given: Mapping[str, Given | None], clause: str) -> Atomic:

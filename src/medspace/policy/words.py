@@ -20,6 +20,8 @@ _JOINED = {
     "xone": msgid("under exactly one of these conditions: {parts}"),
 }
 
+_REPLACES = msgid("This takes the place of the agreement {agreement}, which ends when this one is signed.")
+
 
 def describe(policy: Policy) -> list[Text]:
     """The policy in plain words, one sentence per line: permissions, prohibitions, conditions and duties.
@@ -30,6 +32,8 @@ def describe(policy: Policy) -> list[Text]:
     lines = lines or [Text(msgid("Nothing is allowed."))]
     lines += [line for rule in policy.prohibitions for line in (forbids(rule), *_scope(rule))]
     lines += [duty(rule) for rule in policy.obligations]
+    if policy.replaces:
+        lines.append(Text(_REPLACES, {"agreement": policy.replaces}))
     return lines + [
         Text(msgid("Untranslated clause {clause}: {json}"), {"clause": flaw.clause, "json": flaw.json})
         for flaw in policy.flaws
@@ -46,7 +50,7 @@ def difference(one: Policy, other: Policy) -> list[Text]:
 def _permission(rule: Rule) -> list[Text]:
     lines = [Text(msgid("You may {action}."), {"action": actions.words(rule.action)}), *_scope(rule)]
     said = (said_by_masks, said_by_noise)
-    lines += [_condition(part) for part in rule.constraints if not any(by(rule, part) for by in said)]
+    lines += [condition(part) for part in rule.constraints if not any(by(rule, part) for by in said)]
     promised, held = masks(rule), noise(rule)
     lines += [] if promised is None else [promised.promise]
     lines += [] if held is None else held.promise
@@ -57,7 +61,8 @@ def _scope(rule: Rule) -> list[Text]:
     return [named(name) for name in (rule.target, rule.assignee) if name]
 
 
-def _condition(constraint: Constraint) -> Text:
+def condition(constraint: Constraint) -> Text:
+    """A condition of a permission as a sentence."""
     if isinstance(constraint, Atomic):
         row = OPERANDS[constraint.operand]
         return Text(row.line, {"phrase": constraint.asked, "value": said(row, constraint.value)})

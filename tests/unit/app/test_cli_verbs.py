@@ -82,6 +82,9 @@ AGREEMENT = {
     "review": True,
     "ended": None,
     "ended_because": "",
+    "ended_cause": None,
+    "successor": None,
+    "replaces": None,
     "used_up": False,
 }
 NEGOTIATION = {

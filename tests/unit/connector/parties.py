@@ -27,6 +27,7 @@ from medspace.connector.transfer.messages import TRANSFER
 from medspace.connector.transfer.rules import TransferMessage as T
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import TransferSteps
+from medspace.connector.usage.ended import supersede
 from medspace.core.decision import Decision, Verdict
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.trust.model import Caller
@@ -107,7 +108,7 @@ class Party:
         return Local(self.did, self.address, self.clock, self.randomness)
 
     def build(self) -> None:
-        steps = NegotiationSteps(self.local, self.strategy or self.negotiating)
+        steps = NegotiationSteps(self.local, self.strategy or self.negotiating, supersede)
         uses = TransferSteps(self.local, self.transferring, steps)
         self.dispatcher = Dispatcher(
             self.database,

@@ -38,7 +38,7 @@ HEAVY = ("numpy", "scipy", "duckdb", "sqlalchemy", "fastapi", "starlette", "dp_a
 # Words with a dot in the rooms that are no codes of a no, and what they are.
 OTHERS = {
     **dict.fromkeys(
-        ("duty.owed", "duty.fulfilled", "duty.proven", "duty.broken", "duty.waived", "duty.clock"),
+        ("duty.owed", "duty.fulfilled", "duty.proven", "duty.broken", "duty.waived", "duty.clock", "duty.forgotten"),
         "entries of a feature",
     ),
     **dict.fromkeys(("policy.permitted", "policy.enforceable", "label.permitted"), "a yes"),

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from medspace.connector.errors import ForeignAgreementError, UnknownAgreementError, UseRefusedError
+from medspace.connector.errors import UnknownAgreementError, UseRefusedError
 from medspace.connector.local import Local
 from medspace.connector.model import AGREEMENTS, TRANSFERS, TransferState
 from medspace.connector.usage import ended
-from medspace.connector.usage.errors import NotAdmittedError, WithheldError
+from medspace.connector.usage.errors import NotAdmittedError, UnknownCauseError, WithheldError
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text
 from tests.unit.connector.uses import ASSET, HOLDER, KIND, USER, House, admitted_house, call, transfer_of
@@ -21,9 +21,9 @@ def local_of(house, did=HOLDER):
     return Local(did, "https://clinic.example/dsp", house.clock, house.randomness)
 
 
-async def end(house, reason="", did=HOLDER, agreement=AGREEMENT):
+async def end(house, reason="", did=HOLDER, agreement=AGREEMENT, cause=""):
     local = local_of(house, did)
-    return await house.database.write(lambda tx: ended.end(tx, local, agreement, reason))
+    return await house.database.write(lambda tx: ended.end(tx, local, agreement, reason, cause=cause))
 
 
 async def test_it_is_ended_once_and_noted_without_its_reason():
@@ -41,8 +41,48 @@ async def test_only_what_is_ones_own_can_be_ended():
     await house.agree()
     with pytest.raises(UnknownAgreementError):
         await end(house, agreement="urn:none")
-    with pytest.raises(ForeignAgreementError):
-        await end(house, did=USER)
+    with pytest.raises(UnknownAgreementError):
+        await end(house, did="did:web:else.example")
+    with pytest.raises(UnknownCauseError):
+        await end(house, cause="mood")
+
+
+async def test_its_user_ends_it_too_and_that_needs_no_person_next_time():
+    house = House()
+    await house.agree()
+    local = local_of(house)
+    made = await house.database.write(
+        lambda tx: ended.end(tx, local, AGREEMENT, "Enough.", cause="no-need", ender=USER)
+    )
+    assert (made.ender, made.cause) == (USER, "no-need")
+    decision, asks = await house.database.read(
+        lambda tx: (ended.decide(tx, tx.get(AGREEMENTS, AGREEMENT)), ended.ended_with(tx, USER, ASSET))
+    )
+    assert str(decision.premises[0].held) == ("Its user has ended it: The data are not needed any more. Enough.")
+    assert (decision.code, asks) == ("agreement.ended", False)
+    (entry,) = (entry for entry in await house.log() if entry.kind == "agreement.ended")
+    assert entry.facts == {
+        "agreement": AGREEMENT, "counterparty": USER, "asset": ASSET, "cause": "no-need", "ender": USER
+    }  # fmt: skip
+
+
+async def test_its_successor_ends_it_and_is_named():
+    house = House()
+    await house.agree()
+
+    def unit(tx):
+        made = tx.get(AGREEMENTS, AGREEMENT)
+        other = replace(made, id="urn:agreement:2", policy=made.policy | {"dct:replaces": AGREEMENT})
+        ended.supersede(tx, local_of(house), replace(other, dataset="urn:else"))
+        assert not ended.is_ended(tx, made)  # it is on another dataset
+        ended.supersede(tx, local_of(house), other)
+        ended.supersede(tx, local_of(house), other)
+        return ended.decide(tx, made), ended.ended_with(tx, USER, ASSET)
+
+    decision, asks = await house.database.write(unit)
+    assert str(decision.premises[0].held) == "Another one took its place: urn:agreement:2"
+    assert str(decision.premises[0].remedy) == "Use the agreement urn:agreement:2."
+    assert not asks
 
 
 async def test_who_decides_on_the_next_one_knows_of_it():

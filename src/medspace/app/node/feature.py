@@ -53,6 +53,7 @@ class Feature(Generic[S]):
     - `service`: creates the object that its doors call, once per connector, on first use.
     - `routes`: of the management API; `public`: of the public door; `pages`: of the portal; `verbs`: adds commands to
       the command line; `client`: the class with its SDK methods.
+    - `local_verbs`: which of its commands, by their path, work on files and ask no connector.
     - `watched`: the things whose states can be streamed, by their name in the path.
     - `work`: background work of a running connector; it stops when it is cancelled.
     - `checks`: its checks for the doctor, from the configuration and, if the connector runs, through the SDK.
@@ -74,6 +75,7 @@ class Feature(Generic[S]):
     public: "Callable[[Node, Later[S]], list[Route]] | None" = None
     pages: "Callable[[], PortalPages] | None" = None
     verbs: "Callable[[typer.Typer], None] | None" = None
+    local_verbs: tuple[str, ...] = ()
     client: Callable[[], type] | None = None
     watched: "Callable[[S], Mapping[str, Watched]] | None" = None
     work: Callable[[S], Coroutine[Any, Any, None]] | None = None

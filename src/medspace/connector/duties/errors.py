@@ -28,6 +28,32 @@ class DutyUntimelyError(WaitingError):
     next_step = msgid("Send it again once the clocks agree.")
 
 
+class UnknownLogError(InvalidInputError):
+    """No log of that user was seen here."""
+
+    code = "duty.unknown_log"
+    sentence = msgid("No log of {user} was seen here.")
+    next_step = msgid("List those that were seen with `medspace duties logs`.")
+
+
+class LogForkedError(RefusedError):
+    """The log of a user is not the one that it showed before."""
+
+    code = "duty.forked"
+    sentence = msgid("{user} has signed two different logs of the same length: what it proves counts for nothing.")
+    next_step = msgid(
+        "Talk to its people; the owner of this connector may begin anew: `medspace duties logs --forget`."
+    )
+
+
+class LogUnprovenError(RefusedError):
+    """A proof from a log of which nobody knows whether it begins with the one that was shown before."""
+
+    code = "duty.log_unproven"
+    sentence = msgid("That this log begins with the one of {size} entries that was shown before is not proven.")
+    next_step = msgid("Send the proof with the hashes that lead from that size to the checkpoint.")
+
+
 class DutySettledError(RefusedError):
     """What is asked for cannot be done with a duty as it stands, or by this side."""
 

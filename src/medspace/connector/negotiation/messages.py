@@ -9,6 +9,7 @@ from medspace.connector.negotiation.rules import ACTIONS, RUNNING, TABLE, Negoti
 from medspace.connector.process.description import ProcessDescription
 from medspace.connector.wire import reason_members
 from medspace.core.canonical import JsonObject
+from medspace.policy.odrl import REPLACES
 
 _TERMS = ("profile", "permission", "prohibition", "obligation")
 
@@ -47,12 +48,17 @@ def agreed(local: Local, negotiation: Negotiation, terms: JsonObject) -> JsonObj
         "assignee": negotiation.counterparty,
         "timestamp": local.now(),
         **{name: terms[name] for name in _TERMS if name in terms},
+        **{name: negotiation.offer[name] for name in (REPLACES,) if name in negotiation.offer},
     }
 
 
-def message_offer(offer: JsonObject, dataset: str) -> JsonObject:
-    """A catalogue's offer (without target) in the form for a message."""
-    return {**offer, "@type": "Offer", "target": dataset}
+def message_offer(offer: JsonObject, dataset: str, replaces: str = "") -> JsonObject:
+    """A catalogue's offer (without target) in the form for a message, in place of an agreement where one is named.
+
+    What a catalogue says to be replaced counts for nothing: the parties of an agreement say that in their messages.
+    """
+    terms = {name: value for name, value in offer.items() if name != REPLACES}
+    return {**terms, "@type": "Offer", "target": dataset} | ({REPLACES: replaces} if replaces else {})
 
 
 def content(local: Local, negotiation: Negotiation, message: NegotiationMessage, reaction: Reaction) -> JsonObject:
@@ -61,7 +67,8 @@ def content(local: Local, negotiation: Negotiation, message: NegotiationMessage,
     match message:
         case NegotiationMessage.REQUEST | NegotiationMessage.OFFER:
             first = {} if negotiation.peer_pid is not None else {"callbackAddress": local.address}
-            return {"offer": message_offer(terms, terms.get("target", negotiation.dataset)), **first}
+            replaced = str(negotiation.offer.get(REPLACES, ""))
+            return {"offer": message_offer(terms, terms.get("target", negotiation.dataset), replaced), **first}
         case NegotiationMessage.AGREEMENT:
             return {"agreement": agreed(local, negotiation, terms)}
         case NegotiationMessage.ACCEPTED | NegotiationMessage.FINALIZED:

@@ -12,6 +12,7 @@ from medspace.connector.states import ProcessOwner, StateTable, Transition
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy import odrl
+from medspace.policy.budgets import EPSILON
 from medspace.policy.model import Policy, UseRequest, leaves
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
@@ -94,12 +95,20 @@ def agreement_flaw(did: str, negotiation: Negotiation) -> str | None:
         return msgid("The agreement names another consumer.")
     if agreement.get("target") != negotiation.dataset:
         return msgid("The agreement is about another dataset.")
+    if agreement.get(odrl.REPLACES) != negotiation.offer.get(odrl.REPLACES):
+        return msgid("The agreement takes the place of another one than the offer.")
     return None
 
 
 def counted(policy: Policy) -> bool:
     """Whether the policy bounds the number of uses; a second agreement on the same terms would double the bound."""
     return any(leaf.operand == "count" for rule in policy.permissions for leaf in leaves(rule.constraints))
+
+
+def bounded(policy: Policy) -> bool:
+    """Whether the policy bounds what may be done under it in all, so that one more agreement gives that once more."""
+    bounds = ("count", EPSILON)
+    return any(leaf.operand in bounds for rule in policy.permissions for leaf in leaves(rule.constraints))
 
 
 def check_terms(role: Role, offer: JsonObject) -> None:

@@ -79,16 +79,21 @@ class Negotiations(Processes[Negotiation, NegotiationMessage]):
     # --- what people and the other rooms want -----------------------------------------------------------------
 
     async def request_negotiation(
-        self, did: str, address: str, offer: JsonObject, dataset: str, *, by: str = NOBODY
+        self, did: str, address: str, offer: JsonObject, dataset: str, *, replaces: str = "", by: str = NOBODY
     ) -> Negotiation:
-        """As consumer, ask the provider at `address` (its protocol base) for an agreement on the offer."""
-        return await self._propose(Role.CONSUMER, did, address, offer, dataset, by)
+        """As consumer, ask the provider at `address` (its protocol base) for an agreement on the offer.
+
+        It takes the place of the agreement `replaces`, where one is named.
+        """
+        terms = messages.message_offer(offer, dataset, replaces)
+        return await self._propose(Role.CONSUMER, did, address, terms, by)
 
     async def offer_to(
-        self, did: str, address: str, offer: JsonObject, dataset: str, *, by: str = NOBODY
+        self, did: str, address: str, offer: JsonObject, dataset: str, *, replaces: str = "", by: str = NOBODY
     ) -> Negotiation:
-        """As provider, offer an agreement to the consumer at `address` (its protocol base)."""
-        return await self._propose(Role.PROVIDER, did, address, offer, dataset, by)
+        """As provider, offer an agreement to the consumer at `address` (its protocol base); `replaces` as above."""
+        terms = messages.message_offer(offer, dataset, replaces)
+        return await self._propose(Role.PROVIDER, did, address, terms, by)
 
     async def approve(self, pid: str, *, by: str = NOBODY, still: StillSame | None = None) -> Negotiation:
         """Say yes to what waits for us: agree, finalize, accept or verify; to what was seen, where `still` looks.
@@ -134,7 +139,8 @@ class Negotiations(Processes[Negotiation, NegotiationMessage]):
         """Answer with other terms: an offer as provider, a counter-offer as consumer."""
 
         def decide(_: Transaction, negotiation: Negotiation) -> Reaction:
-            terms = wire.offer({"offer": messages.message_offer(offer, negotiation.dataset)})
+            replaced = str(negotiation.offer.get(odrl.REPLACES, ""))
+            terms = wire.offer({"offer": messages.message_offer(offer, negotiation.dataset, replaced)})
             check_terms(negotiation.role, terms)
             action = "offer" if negotiation.role is Role.PROVIDER else "counter"
             return Reaction((action,), offer=terms, by=by)
@@ -160,10 +166,8 @@ class Negotiations(Processes[Negotiation, NegotiationMessage]):
         """Finalised agreements, newest first; `after` is where the last page ended."""
         return await newest(self.database, AGREEMENTS, {}, after, limit, by="finalized")
 
-    async def _propose(
-        self, role: Role, did: str, address: str, offer: JsonObject, dataset: str, by: str
-    ) -> Negotiation:
-        terms = wire.offer({"offer": messages.message_offer(offer, dataset)})
+    async def _propose(self, role: Role, did: str, address: str, offer: JsonObject, by: str) -> Negotiation:
+        terms = wire.offer({"offer": offer})
         check_terms(role, terms)
         return await self._begin(lambda tx: self.steps.begin(tx, role, did, address, terms, by))
 

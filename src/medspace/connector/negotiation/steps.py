@@ -1,10 +1,12 @@
 """The steps of a negotiation: how it begins, what its messages change, and the agreement that it leads to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medspace.connector import binding, journal, wire
 from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import AgreementError, CrossedError, EarlyMessageError
+from medspace.connector.local import Local
 from medspace.connector.model import (
     AGREEMENTS,
     INTENTS,
@@ -45,11 +47,16 @@ _TABLED = frozenset(
 )
 
 
+def _stands(_tx: Transaction, _local: Local, _made: Agreement) -> None:
+    """An agreement that takes the place of none."""
+
+
 @dataclass(frozen=True, slots=True)
 class NegotiationSteps(steps.ProcessSteps[Negotiation, NegotiationMessage]):
-    """The steps of all negotiations of this participant."""
+    """The steps of all negotiations of this participant; `supersede` ends the agreement that a new one replaces."""
 
     strategy: NegotiationStrategy
+    supersede: Callable[[Transaction, Local, Agreement], None] = _stands
 
     @property
     def described(self) -> ProcessDescription[Negotiation, NegotiationMessage]:
@@ -170,9 +177,11 @@ class NegotiationSteps(steps.ProcessSteps[Negotiation, NegotiationMessage]):
     # --- the agreement ----------------------------------------------------------------------------------------
 
     def entered(self, tx: Transaction, negotiation: Negotiation, message: NegotiationMessage) -> None:
-        """Store the finalised agreement."""
+        """Store the finalised agreement, and end the one whose place it takes."""
         if message is NegotiationMessage.FINALIZED and negotiation.agreement is not None:
-            tx.insert(AGREEMENTS, self._agreement(negotiation, negotiation.agreement))
+            made = self._agreement(negotiation, negotiation.agreement)
+            tx.insert(AGREEMENTS, made)
+            self.supersede(tx, self.local, made)
 
     def usable(self, tx: Transaction, agreement_id: str, consumer: str, known: DeliveryStateOf) -> Agreement | None:
         """The agreement with this identity with that consumer, if it is finalised.

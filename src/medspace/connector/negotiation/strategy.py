@@ -26,7 +26,7 @@ from medspace.connector.model import (
 )
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.negotiation.messages import message_offer
-from medspace.connector.negotiation.rules import agreement_flaw, counted
+from medspace.connector.negotiation.rules import agreement_flaw, bounded, counted
 from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
 from medspace.connector.steady import steady
@@ -45,11 +45,18 @@ from medspace.policy.words import difference
 
 _RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
 _MOST = 1000
-ALTERED = "agreement.altered"
+ALTERED, IRREPLACEABLE = "agreement.altered", "agreement.irreplaceable"
 MOST_TOLD = 8  # differences between the terms that were offered and those of the agreement
 CODES = frozenset(
     {
-        *(ALTERED, "agreement.mismatch", "catalog.unknown", "negotiation.in_force", "negotiation.not_offered"),
+        *(
+            ALTERED,
+            IRREPLACEABLE,
+            "agreement.mismatch",
+            "catalog.unknown",
+            "negotiation.in_force",
+            "negotiation.not_offered",
+        ),
         "offer.not_served",
     }
 )
@@ -70,7 +77,8 @@ class PolicyStrategy:
     """The product's strategy (port `connector.ports.NegotiationStrategy`).
 
     `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
-    those that a condition here keeps: as provider, terms with any other duty are not agreed to.
+    those that a condition here keeps: as provider, terms with any other duty are not agreed to. `closed` says whether
+    an agreement was ended early.
     """
 
     local: Local
@@ -79,9 +87,13 @@ class PolicyStrategy:
     spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
     duties: Collection[str] = frozenset(DUTIES)
     ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
+    closed: Callable[[Transaction, Agreement], bool] = lambda _tx, _agreement: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
+        flaw = self._irreplaceable(tx, negotiation)
+        if flaw is not None:
+            return _terminate(IRREPLACEABLE, flaw)
         match event:
             case NegotiationEvent.REQUEST | NegotiationEvent.COUNTER | NegotiationEvent.ACCEPTED:
                 return self._answer(tx, negotiation, event) if self.answering is Answering.AUTOMATIC else Reaction()
@@ -105,6 +117,9 @@ class PolicyStrategy:
             OfferError: these terms may not be agreed to, whoever says yes.
             UnknownDatasetError: the dataset is not offered (any more).
         """
+        flaw = self._irreplaceable(tx, negotiation)
+        if flaw is not None:
+            raise OfferError(reason=Text(flaw))
         match action:
             case "agree":
                 agreeing = self._agree(tx, negotiation)
@@ -133,10 +148,12 @@ class PolicyStrategy:
         if not decision.permitted:
             return _refuse(decision)
         if event is not NegotiationEvent.ACCEPTED and (
-            self._used_up(tx, negotiation, terms) or self.ended(tx, negotiation.counterparty, dataset.id)
+            self._used_up(tx, negotiation, terms)
+            or self.ended(tx, negotiation.counterparty, dataset.id)
+            or self._begins_again(tx, negotiation, terms)
         ):
             # A limit on uses, or the holder's ending of an agreement, would mean nothing if the user could simply ask
-            # again; so a person decides.
+            # again, or change back and forth between offers; so a person decides.
             return Reaction()
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
@@ -148,16 +165,33 @@ class PolicyStrategy:
         if not counted(odrl.parse(terms)):
             return False
         now = self.local.clock.now()
-        if any(not self.spent(tx, made, now) for made in self._in_force(tx, negotiation, terms)):
+        others = (one for one in self._in_force(tx, negotiation, terms) if one.id != _replaced(negotiation))
+        if any(not self.spent(tx, made, now) for made in others):
             return True
         held: list[JsonObject | None] = []
         for state in _RUNNING:
             where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
-            others = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
-            if len(others) == _MOST:
+            open_ = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
+            if len(open_) == _MOST:
                 return True  # more than anyone needs at once
-            held += [_promised(tx, other) for other in others if other.id != negotiation.id]
+            held += [_promised(tx, other) for other in open_ if other.id != negotiation.id]
         return any(made is not None and _same(made, terms) for made in held)
+
+    def _begins_again(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
+        """Whether a new agreement in place of one gives anew what the terms of either bound."""
+        before = tx.get(AGREEMENTS, _replaced(negotiation))
+        return before is not None and any(bounded(odrl.parse(one)) for one in (before.policy, terms))
+
+    def _irreplaceable(self, tx: Transaction, negotiation: Negotiation) -> str | None:
+        """Why the agreement whose place this one would take stays; None where it does not, or there is none."""
+        if odrl.REPLACES not in negotiation.offer:
+            return None
+        made = tx.get(AGREEMENTS, _replaced(negotiation))
+        names = {negotiation.role: self.local.did, negotiation.role.other: negotiation.counterparty}
+        ours = (names[Role.PROVIDER], names[Role.CONSUMER], negotiation.dataset)
+        if made is None or (made.provider, made.consumer, made.dataset) != ours:
+            return msgid("There is no such agreement between these two on this dataset to take the place of.")
+        return msgid("The agreement to take the place of was ended.") if self.closed(tx, made) else None
 
     def _used_up(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether these exact terms were agreed with this counterparty before, are in force, and are used up."""
@@ -231,6 +265,11 @@ def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
         return negotiation.agreement
     owed = tx.get(INTENTS, negotiation.id)
     return owed.message["agreement"] if owed is not None and owed.action == "agree" else None
+
+
+def _replaced(negotiation: Negotiation) -> str:
+    """The agreement whose place the one on the table would take; "" where there is none."""
+    return str(negotiation.offer.get(odrl.REPLACES, ""))
 
 
 def _as_asked(negotiation: Negotiation) -> bool:

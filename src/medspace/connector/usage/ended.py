@@ -1,64 +1,111 @@
-"""Agreements that their holder ends early: from that transaction on, nothing is admitted under them.
+"""Agreements that end early: from that transaction on, nothing is admitted under them.
 
 The Dataspace Protocol has no message that ends an agreement (DSP 2025-1, 7: a negotiation that is FINALIZED is over).
 So the ending is kept here: each use under the agreement is terminated with the code, and a request for another is
-refused with it.
+refused with it. An agreement ends by its holder or its user, or when another one takes its place.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from medspace.connector.errors import ForeignAgreementError, UnknownAgreementError
+from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.local import Local
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Role, Transfer, TransferState
 from medspace.connector.usage import labelling
+from medspace.connector.usage.causes import CAUSES
+from medspace.connector.usage.errors import UnknownCauseError
 from medspace.connector.usage.model import ENDED, EndedAgreement
 from medspace.connector.usage.spent import ENDED as ENDED_CODE
 from medspace.connector.usage.spent import spent
 from medspace.core.actors import NOBODY
 from medspace.core.decision import Decision, Premise, Verdict
+from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy import odrl
 
 CODE = ENDED_CODE
 CODES = frozenset({CODE})
 CLAUSE = "agreement.ended"
 OPEN = (TransferState.REQUESTED, TransferState.STARTED, TransferState.SUSPENDED)
 _PAGE = 500
+MOST_AT_ONCE = 100
 
 
-def end(tx: Transaction, local: Local, agreement: str, reason: str = "", by: str = NOBODY) -> EndedAgreement:
-    """End an agreement on one's own data, for good; ending it again changes nothing.
+def end(
+    tx: Transaction,
+    local: Local,
+    agreement: str,
+    reason: str = "",
+    by: str = NOBODY,
+    *,
+    cause: str = "",
+    ender: str = "",
+) -> EndedAgreement:
+    """End an agreement, for good, as one of its parties or as the other one (`ender`) says; again changes nothing.
 
     Raises:
-        UnknownAgreementError: there is none.
-        ForeignAgreementError: it is on the data of another participant, who alone can end it.
+        UnknownAgreementError: there is none, or it is not the ender's.
+        UnknownCauseError: there is no such cause.
     """
-    made = tx.get(AGREEMENTS, agreement)
-    if made is None:
-        raise UnknownAgreementError(agreement=agreement)
-    if made.provider != local.did:
-        raise ForeignAgreementError(agreement=agreement, holder=made.provider)
+    made, party = tx.get(AGREEMENTS, agreement), ender or local.did
+    if made is None or party not in (made.provider, made.consumer):
+        raise UnknownAgreementError(agreement=agreement[:200])
+    if cause and cause not in CAUSES:
+        raise UnknownCauseError(cause=cause[:64], known=", ".join(CAUSES))
     before = tx.get(ENDED, agreement)
     if before is not None:
         return before
-    ended = EndedAgreement(agreement, made.dataset, made.consumer, local.now(), reason)
+    said = "" if party == made.provider else party
+    return _keep(
+        tx,
+        local,
+        made,
+        EndedAgreement(agreement, made.dataset, made.consumer, local.now(), reason, cause, ender=said),
+        by,
+    )
+
+
+def supersede(tx: Transaction, local: Local, made: Agreement) -> None:
+    """End the agreement whose place a new one takes, in the transaction that stores it; at both sides alike.
+
+    One of other parties, on another dataset, or that was ended before stays as it is.
+    """
+    named = odrl.parse(made.policy).replaces
+    before = tx.get(AGREEMENTS, named) if named else None
+    if before is None or is_ended(tx, before):
+        return
+    if (before.provider, before.consumer, before.dataset) == (made.provider, made.consumer, made.dataset):
+        _keep(
+            tx,
+            local,
+            before,
+            EndedAgreement(before.id, before.dataset, before.consumer, local.now(), successor=made.id),
+            NOBODY,
+        )
+
+
+def _keep(tx: Transaction, local: Local, made: Agreement, ended: EndedAgreement, by: str) -> EndedAgreement:
     tx.insert(ENDED, ended)
-    facts = {"agreement": agreement, "counterparty": made.consumer, "asset": made.dataset}
-    record(tx, Entry("agreement.ended", ended.time, local.did, facts | ({"by": by} if by else {})))
+    other = made.consumer if made.provider == local.did else made.provider
+    facts = {"agreement": made.id, "counterparty": other, "asset": made.dataset}
+    more = {"cause": ended.cause, "successor": ended.successor, "ender": ended.ender, "by": by}
+    facts |= {name: value for name, value in more.items() if value}
+    record(tx, Entry("agreement.ended", ended.time, local.did, facts))
     return ended
 
 
 def is_ended(tx: Transaction, agreement: Agreement) -> bool:
-    """Whether the holder, which is this connector, has ended it."""
+    """Whether it was ended early."""
     return tx.get(ENDED, agreement.id) is not None
 
 
 def ended_with(tx: Transaction, user: str, asset: str) -> bool:
-    """Whether an agreement with that user on that asset was ended; if so, a person decides on the next one."""
-    return bool(tx.find(ENDED, where={"user": user, "asset": asset}, limit=1))
+    """Whether the holder ended an agreement with that user on that asset; if so, a person decides on the next one."""
+    found = each(tx, ENDED, {"user": user, "asset": asset})
+    return any(not one.successor and not one.ender for one in found)
 
 
 def decide(tx: Transaction, agreement: Agreement) -> Decision:
@@ -67,10 +114,25 @@ def decide(tx: Transaction, agreement: Agreement) -> Decision:
     asked = Text(msgid("The agreement must be in force."))
     if ended is None:
         return Decision(Verdict.PERMIT, "permitted", (Premise(CLAUSE, asked, asked, satisfied=True),))
-    because = Text(msgid("Its holder has ended it: {reason}"), {"reason": ended.reason})
-    held = because if ended.reason else Text(msgid("Its holder has ended it."))
-    remedy = Text(msgid("Ask the holder for a new agreement."))
+    held, remedy = said(ended), Text(msgid("Ask the holder for a new agreement."))
+    if ended.successor:
+        remedy = Text(msgid("Use the agreement {successor}."), {"successor": ended.successor})
     return Decision(Verdict.DENY, CODE, (Premise(CLAUSE, asked, held, satisfied=False, remedy=remedy),))
+
+
+def said(ended: EndedAgreement) -> Text:
+    """Who ended an agreement, and why."""
+    if ended.successor:
+        return Text(msgid("Another one took its place: {successor}"), {"successor": ended.successor})
+    who = msgid("Its user has ended it.") if ended.ender else msgid("Its holder has ended it.")
+    because = msgid("Its user has ended it: {reason}") if ended.ender else msgid("Its holder has ended it: {reason}")
+    told = Text(CAUSES[ended.cause]) if ended.cause in CAUSES else None
+    reason = (
+        Text(msgid("{cause} {reason}"), {"cause": told, "reason": ended.reason})
+        if told
+        else Text("{reason}", {"reason": ended.reason})
+    )
+    return Text(because, {"reason": reason}) if told or ended.reason else Text(who)
 
 
 def against(decision: Decision) -> bool:

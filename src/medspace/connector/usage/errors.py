@@ -22,7 +22,8 @@ MedspaceError
  |   |- StepHeldError         a person must look at the answer first
  |   `- UseWaitsError         a person must look at an earlier answer to this use first
  `- InvalidInputError
-     `- StepError             the step cannot be read or run
+     |- StepError             the step cannot be read or run
+     `- UnknownCauseError     an agreement cannot be ended for that cause
 """
 
 from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
@@ -256,3 +257,11 @@ class RecordsMissingError(InvalidInputError):
         "Records are kept of masked runs that were answered here, as long as the questions themselves. "
         "`medspace audit export` shows which runs there were."
     )
+
+
+class UnknownCauseError(InvalidInputError):
+    """An agreement is to be ended for a cause that is none."""
+
+    code = "agreement.cause"
+    sentence = msgid("An agreement is not ended for the cause {cause}.")
+    next_step = msgid("Use one of these, or none: {known}.")

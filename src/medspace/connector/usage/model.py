@@ -263,9 +263,11 @@ class Debit:
 
 @dataclass(frozen=True, slots=True)
 class EndedAgreement:
-    """An agreement that its holder has ended: from then on nothing is admitted under it. This cannot be undone.
+    """An agreement that one of its parties has ended: from then on nothing is admitted under it, for good.
 
-    `reason` is what the holder's person gave as the reason, which the user is told; it is in no log.
+    `reason` is what a person gave as the reason, which the other side is told; it is in no log. `cause` is one of
+    `ended.CAUSES`, or "" where nobody said one. `successor` is the agreement that took its place, "" where none did.
+    `ender` is the DID of the party that ended it, "" for the holder.
     """
 
     id: str  # the agreement
@@ -273,6 +275,9 @@ class EndedAgreement:
     user: str  # DID
     time: str
     reason: str = ""
+    cause: str = ""
+    successor: str = ""
+    ender: str = ""
 
 
 LABELS = Collection("labels", Labelled)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from medspace.connector.model import TRANSFERS, Agreement, Role
+from medspace.connector.usage.model import ENDED as ENDED_AGREEMENTS
 from medspace.connector.usage.model import JOBS
 from medspace.core.paging import each
 from medspace.core.store import Transaction
@@ -29,8 +30,8 @@ def spent(tx: Transaction, agreement: Agreement, now: datetime) -> bool:
 
 
 def begun(tx: Transaction, agreement: str) -> tuple[int, bool]:
-    """As the user of an agreement: how many uses were requested; whether its holder said "no more" or ended it."""
-    count, refused = 0, False
+    """As the user of an agreement: how many uses were requested; whether it ended, or its holder said "no more"."""
+    count, refused = 0, tx.get(ENDED_AGREEMENTS, agreement) is not None
     for transfer in each(tx, TRANSFERS, {"role": Role.CONSUMER, "agreement": agreement}):
         count += 1
         refused = refused or (transfer.failure is not None and transfer.failure.code in (COUNT, ENDED))

@@ -9,7 +9,7 @@ from math import isfinite
 from medspace.core.canonical import Json
 from medspace.core.clock import instant, stamp
 from medspace.core.text import Text, msgid
-from medspace.policy import jsonld, purposes
+from medspace.policy import durations, jsonld, purposes
 from medspace.policy.errors import NumberTooLargeError, UntimedInstantError
 from medspace.policy.evaluation.model import Value
 from medspace.policy.jsonld import malformed
@@ -22,11 +22,6 @@ _INSTANT = re.compile(
 _ZONELESS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 _NUMERIC = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?INF|NaN", re.ASCII)
-_DURATION = re.compile(
-    r"P(?:(?P<days>[0-9]{1,6})D)?(?:T(?:(?P<hours>[0-9]{1,6})H)?(?:(?P<minutes>[0-9]{1,6})M)?"
-    r"(?:(?P<seconds>[0-9]{1,6})S)?)?",
-    re.ASCII,
-)
 # The left operands of the ODRL Common Vocabulary (4.9) whose values are not terms: an untyped text is read as this.
 KINDS = {
     "dateTime": "dateTime",
@@ -114,11 +109,11 @@ def _instant(text: str, clause: str) -> datetime:
 
 
 def _duration(text: str, clause: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
-    parts = {name: int(number) for name, number in (found.groupdict() if found else {}).items() if number}
-    if not parts:  # months and years have no fixed length (XML Schema 1.1, 3.3.6)
-        raise malformed(clause, Text(msgid("{value} is not a duration of days to seconds"), {"value": text[:64]}))
-    return timedelta(**parts)
+    try:
+        return durations.read(text)
+    except ValueError as error:
+        reason = Text(msgid("{value} is not a duration of days to seconds"), {"value": text[:64]})
+        raise malformed(clause, reason) from error
 
 
 _READERS: Mapping[str, Callable[[str, str], Value]] = {

@@ -55,5 +55,12 @@ def _pages() -> "PortalPages":
 
 
 FEATURE = Feature(
-    name="audit", service=_service, routes=_routes, pages=_pages, verbs=_verbs, client=client, checks=_checks
+    name="audit",
+    service=_service,
+    routes=_routes,
+    pages=_pages,
+    verbs=_verbs,
+    local_verbs=("audit lineage", "audit verify", "audit verify-entry"),
+    client=client,
+    checks=_checks,
 )

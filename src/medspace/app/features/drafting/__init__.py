@@ -14,4 +14,4 @@ def _verbs(app: "typer.Typer") -> None:
     app.command("draft")(verbs.draft)
 
 
-FEATURE: Feature[None] = Feature(name="drafting", verbs=_verbs)
+FEATURE: Feature[None] = Feature(name="drafting", verbs=_verbs, local_verbs=("draft",))

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def _collections() -> "tuple[Collection[Any], ...]":
-    from medspace.connector.duties.model import COLLECTIONS
+    from medspace.connector.duties import heads, model
 
-    return COLLECTIONS
+    return *model.COLLECTIONS, *heads.COLLECTIONS
 
 
 def _conditions() -> "tuple[Maker, ...]":

@@ -41,6 +41,16 @@ def routes(kept: Duties) -> APIRouter:
     async def reset_clock(by: Acting) -> Response:
         return json_response(await kept.reset_clock(by=by.id))
 
+    @routes.get("/duties/logs", **needs(*READERS))
+    async def logs(limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
+        found = await kept.logs(PageRequest(limit, after))
+        return paged("logs", found, [(one["seen"], one["user"]) for one in found], limit)
+
+    @routes.post("/duties/logs/{user:path}/forget", **needs())  # of the owner alone
+    async def forget_log(user: str, by: Acting) -> Response:
+        await kept.forget_log(user, by=by.id)
+        return json_response({"user": user})
+
     @routes.get("/duties/{duty}", **needs(*READERS))
     async def duty(duty: str, request: Request) -> Response:
         return json_response(await kept.of(duty, speak_to(request)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from medspace.adapters.logs import EventLogger, logger
-from medspace.app.features.duties.door import DOOR, claim_of
+from medspace.app.features.duties.door import DOOR, SEEN, claim_of
 from medspace.app.node.node import Node
 from medspace.connector.duties import rules, service
 from medspace.connector.duties.errors import DutyUnprovenError, UnknownDutyError
@@ -16,7 +16,7 @@ from medspace.connector.model import TRANSFERS
 from medspace.core.canonical import JsonObject
 from medspace.core.store import Transaction
 from medspace.ledger import entry_proof
-from medspace.ledger.service import checkpoint
+from medspace.ledger.service import checkpoint, prove_consistency
 from medspace.policy.duties import ATTRIBUTE, DELETE
 from medspace.runs.keeping import forget_model, runs_of
 from medspace.runs.model import MODELS, Run
@@ -84,8 +84,9 @@ class Fulfilling:
         node, now = self.node, self.node.clock.now()
         signed = await node.database.write(lambda tx: checkpoint(tx, node.signing, node.did, now))
         proof = await node.database.read(lambda tx: entry_proof.prove(tx, duty.entry, signed, ""))
+        extends = await self._extends(duty.counterparty, proof.size)
         url = f"{base_url(duty.counterparty)}{DOOR}"
-        reply = await node.transport.post(url, claim_of(duty, proof), duty.counterparty)
+        reply = await node.transport.post(url, claim_of(duty, proof, extends), duty.counterparty)
         code = reply.body.get("code", "") if isinstance(reply.body, dict) else ""
         if reply.status == OK or code in FINAL:
             said = "" if reply.status == OK else str(code)
@@ -94,6 +95,14 @@ class Fulfilling:
         # It may not know yet that the use is over, since the message that says so is on its way.
         self.log.warning("duty.unheard", duty=duty.id, holder=duty.counterparty, code=code or UnknownDutyError.code)
         return False
+
+    async def _extends(self, holder: str, size: int) -> tuple[bytes, ...]:
+        """What proves to a holder that the log of this size begins with what it has seen of it."""
+        reply = await self.node.transport.get(f"{base_url(holder)}{SEEN}", holder)
+        seen = reply.body.get("size", 0) if isinstance(reply.body, dict) else 0
+        if type(seen) is not int or not 0 < seen < size:
+            return ()
+        return (await self.node.database.read(lambda tx: prove_consistency(tx, seen, size))).hashes
 
 
 def do_due(tx: Transaction, did: str, now: datetime) -> list[OwedDuty]:

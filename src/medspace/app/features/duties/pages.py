@@ -48,8 +48,15 @@ async def _found(visit: PortalVisit, side: str, after: str) -> dict[str, Any]:
     role = side if side in SIDES else ""
     found = await visit.get("/duties", limit=PAGE, after=after, role=role)
     clock = await visit.get("/duties/clock")
+    logs = await visit.get("/duties/logs", limit=PAGE)
     may = {"waive": visit.may(Scope.TERMS), "fulfil": visit.may(Scope.USE)}
-    return {"found": found, "role": role, "clock": clock, "may": may}
+    return {
+        "found": found,
+        "role": role,
+        "clock": clock,
+        "may": may,
+        "forked": [one for one in logs["logs"] if one["forked"]],
+    }
 
 
 PAGES = PortalPages(

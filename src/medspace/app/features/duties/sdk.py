@@ -27,6 +27,17 @@ class DutiesClient(Client):
         """As the holder, give up what is owed, for good; uses under the agreement are admitted again."""
         return self._post(path("duties", duty, "waive"), {})
 
+    def duty_logs(self, *, most: int = MOST) -> list[JsonObject]:
+        """The logs of users that proved duties here, as they were seen last; `forked` if one signed two histories.
+
+        `checkpoints` are what its owner signed: two of one size with different roots prove it to anybody.
+        """
+        return self._pages("logs", most, "/duties/logs")
+
+    def forget_log(self, user: str) -> JsonObject:
+        """The owner begins anew with the next log that this user shows, such as after it restored a backup."""
+        return self._post(path("duties", "logs", user, "forget"), {})
+
     def clock(self) -> JsonObject:
         """The time here, the latest that was ever seen, and whether the clock is behind it (`set_back`)."""
         return self._get(path("duties", "clock"))

@@ -9,8 +9,9 @@ from medspace.app.doors.views import Speak
 from medspace.app.features.duties.fulfilling import do
 from medspace.app.node.lists import PageRequest
 from medspace.app.node.node import Node
-from medspace.connector.duties import service
+from medspace.connector.duties import heads, service
 from medspace.connector.duties.errors import DutySettledError, UnknownDutyError
+from medspace.connector.duties.heads import SEEN_LOGS
 from medspace.connector.duties.model import DUTIES, OwedDuty, OwedState
 from medspace.connector.model import AGREEMENTS, Role
 from medspace.connector.steady import steady
@@ -98,6 +99,31 @@ class Duties:
         now, did = self.node.clock.now(), self.node.did
         await self.node.database.write(lambda tx: service.reset(tx, did, now, by))
         return await self.clock()
+
+    async def logs(self, page: PageRequest) -> list[JsonObject]:
+        """A page of the logs of users that were seen here, the newest first; `forked` with the proof of it."""
+        found = await newest(self.node.database, SEEN_LOGS, {}, page.cursor(), page.limit, by="time")
+        names = self.node.names()
+        return [
+            {
+                "user": one.id,
+                "name": names.get(one.id, ""),
+                "size": one.size,
+                "seen": one.time,
+                "forked": bool(one.other),
+                "checkpoints": [one.checkpoint, *([one.other] if one.other else [])],
+            }
+            for one in found
+        ]
+
+    async def forget_log(self, user: str, *, by: str = NOBODY) -> None:
+        """The owner begins anew with the next log that this user shows.
+
+        Raises:
+            UnknownLogError: as `heads.forget`.
+        """
+        now, did = self.node.clock.now(), self.node.did
+        await self.node.database.write(lambda tx: heads.forget(tx, did, user, now, by))
 
     async def _shown(self, found: list[OwedDuty], speak: Speak) -> list[JsonObject]:
         names = self.node.names()

@@ -1,4 +1,4 @@
-"""Commands for duties after uses: duties, duties show, duties fulfil, duties waive, duties clock."""
+"""Commands for duties after uses: duties, duties show, duties fulfil, duties waive, duties logs, duties clock."""
 
 from typing import Annotated
 
@@ -105,6 +105,37 @@ def waive(
         insist(screen, Text(msgid("{who} will not owe you this any more: {sentence}"), facts), yes=yes)
         found = space.waive_duty(duty)
         screen.show(found, lambda: _list(screen, [found]))
+
+
+@app.command("logs")
+def logs(
+    forget: Annotated[
+        str, typer.Option("--forget", help="Begin anew with the next log that this user (DID) shows (owner).")
+    ] = "",
+    most: MostOption = MOST,
+    yes: YesOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """List the logs of users that were seen here, and who signed two histories."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        if forget:
+            told = msgid(
+                "The next log that {user} shows is taken, whatever it showed before; the log here keeps that."
+            )
+            insist(screen, Text(told, {"user": forget}), yes=yes)
+            space.forget_log(forget)
+        listed(screen, "logs", lambda n: space.duty_logs(most=n), most, lambda found: _logs(screen, found))
+
+
+def _logs(screen: Screen, found: list[JsonObject]) -> None:
+    said = {False: Text(msgid("it grows from what was shown before")), True: Text(msgid("it has two histories"))}
+    head = [Text(msgid("user")), Text(msgid("entries")), Text(msgid("seen")), Text(msgid("state"))]
+    rows = [
+        (one["name"] or one["user"], str(one["size"]), one["seen"], screen.say(said[one["forked"]])) for one in found
+    ]
+    screen.table(Text(msgid("Logs of users:")), head, rows)
 
 
 @app.command("clock")

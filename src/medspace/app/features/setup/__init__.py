@@ -45,4 +45,12 @@ def client() -> "type[SetupClient]":
     return SetupClient
 
 
-FEATURE = Feature(name="setup", service=_service, routes=_routes, pages=_pages, verbs=_verbs, client=client)
+FEATURE = Feature(
+    name="setup",
+    service=_service,
+    routes=_routes,
+    pages=_pages,
+    verbs=_verbs,
+    local_verbs=("init",),
+    client=client,
+)

@@ -46,6 +46,7 @@ def _verbs(app: "typer.Typer") -> None:
         catalog_verbs.could,
         verbs.negotiate,
         verbs.renew,
+        verbs.amend,
         verbs.negotiations,
         verbs.answer,
         verbs.agreements,
@@ -89,6 +90,7 @@ FEATURE = Feature(
     routes=_routes,
     pages=_pages,
     verbs=_verbs,
+    local_verbs=("policy check", "policy evaluate"),
     client=client,
     watched=_watched,
 )

@@ -1,7 +1,7 @@
 """Agreements as people manage them: who may do what until when, how often it was used, what has ended."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medspace.app.doors.views import Speak, told
 from medspace.app.features.terms import views
@@ -30,6 +30,8 @@ class Usage:
     review: bool = False
     ended: str = ""
     reason: str = ""
+    cause: str = ""
+    successor: str = ""
     used_up: bool = False
 
 
@@ -65,17 +67,24 @@ class Agreements:
                 "review": usage.review,
                 "ended": usage.ended or None,
                 "ended_because": usage.reason,
+                "ended_cause": usage.cause or None,
+                "successor": usage.successor or None,
             }
             made.append(shown)
         return made
 
     def _usage(self, tx: Transaction, one: Agreement, speak: Speak) -> Usage:
-        return self._as_holder(tx, one) if one.provider == self.node.did else self._as_user(tx, one, speak)
+        usage = self._as_holder(tx, one) if one.provider == self.node.did else self._as_user(tx, one, speak)
+        stopped = tx.get(ENDED, one.id)
+        if stopped is None:
+            return usage
+        told = replace(usage, ended=stopped.time, reason=stopped.reason)
+        return replace(told, cause=stopped.cause, successor=stopped.successor)
 
     def _as_holder(self, tx: Transaction, one: Agreement) -> Usage:
         last = tx.find(QUESTIONS, where={"agreement": one.id}, order_by="time", descending=True, limit=1)
         held = sum(1 for _ in each(tx, QUESTIONS, {"agreement": one.id, "outcome": QuestionOutcome.HELD}))
-        labelled, stopped = tx.get(LABELS, one.dataset), tx.get(ENDED, one.id)
+        labelled = tx.get(LABELS, one.dataset)
         label = labels.parse(labelled.label if labelled else None)
         used = numbered(tx, one.id)
         return Usage(
@@ -84,8 +93,6 @@ class Agreements:
             last=last[0].time if last else "",
             waiting=held,
             review=label is not None and bool(label.review),
-            ended=stopped.time if stopped else "",
-            reason=stopped.reason if stopped else "",
             used_up=counted(odrl.parse(one.policy)) and exhausted(one, used, self.node.clock.now()),
         )
 

@@ -26,7 +26,7 @@ from medspace.app.doors.views import Speak
 from medspace.app.features.terms import checking, evaluating, views
 from medspace.app.features.terms.agreements import Agreements
 from medspace.app.features.terms.could import Could, CouldWishes
-from medspace.app.features.terms.renewing import Renewing
+from medspace.app.features.terms.renewing import Renewing, changes_of
 from medspace.app.features.terms.searching import OLDEST, CatalogueWishes, Searching
 from medspace.app.features.terms.service import Terms
 from medspace.app.features.terms.showing import Showing
@@ -179,7 +179,8 @@ def routes(terms: Terms, searching: Searching, trying: Trying, agreements: Agree
         speak = speak_to(request)
 
         async def look() -> JsonObject:
-            return await shown(terms, await terms.negotiation(pid), speak)
+            found = await terms.negotiation(pid)
+            return await shown(terms, found, speak) | {"changes": await changes_of(terms, found, speak)}
 
         return await waiting(request, terms.node, NEGOTIATIONS.topic(pid), poll, look)
 
@@ -235,6 +236,11 @@ def renewal_routes(terms: Terms) -> APIRouter:
     @routes.post("/renewals/{agreement:path}", **needs(Scope.TERMS))
     async def renew(request: Request, agreement: str, body: RenewBody, by: Acting) -> Response:
         begun = await Renewing(terms).renew(agreement, body.seen, body.offer, by=by.id)
+        return json_response(await shown(terms, begun, speak_to(request)), 201)
+
+    @routes.post("/amendments/{agreement:path}", **needs(Scope.TERMS))
+    async def amend(request: Request, agreement: str, body: RenewBody, by: Acting) -> Response:
+        begun = await Renewing(terms).amend(agreement, body.seen, body.offer, by=by.id)
         return json_response(await shown(terms, begun, speak_to(request)), 201)
 
     return routes

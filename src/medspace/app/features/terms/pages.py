@@ -16,6 +16,7 @@ from medspace.app.features.terms.api import LONGEST_SEARCH, MOST_CHOSEN
 from medspace.app.node.lists import LARGEST_PAGE
 from medspace.app.node.pages import HomeNotice, MenuEntry, PortalAction, PortalPage, PortalPages, PortalRemedy
 from medspace.connector.errors import UnknownAgreementError
+from medspace.connector.usage.causes import CAUSES
 from medspace.core.actors import Scope
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
@@ -138,9 +139,10 @@ async def renewal(visit: PortalVisit) -> Response:
 
 
 async def renew(visit: PortalVisit) -> Response:
-    """Ask for a new agreement on the terms that were on the page."""
+    """Propose a new agreement on the terms that were on the page, beside the one before or in its place."""
     body = {"seen": visit.field("seen"), "offer": visit.field("offer")}
-    begun = await visit.post(path("renewals", visit.field("id")), body)
+    way = "renewals" if visit.field("way") == "renew" else "amendments"
+    begun = await visit.post(path(way, visit.field("id")), body)
     return visit.go("/contracts/negotiation", {"id": str(begun["id"])})
 
 
@@ -164,17 +166,19 @@ async def contracts(visit: PortalVisit) -> Response:
 async def agreement(visit: PortalVisit) -> Response:
     """One agreement in words, with what is new in it, and how it was used."""
     one, before = await _agreement(visit, visit.query("id"))
-    return visit.page("terms/agreement.html", one=one, before=before, names=await visit.names())
+    return visit.page("terms/agreement.html", one=one, before=before, names=await visit.names(), causes=CAUSES)
 
 
 async def end(visit: PortalVisit) -> Response:
-    """End an agreement on one's own data, for good."""
+    """End an agreement, for good."""
     ended = visit.field("id")
     try:
-        await visit.post(path("agreements", ended, "end"), {"reason": visit.field("reason")})
+        body = {"reason": visit.field("reason"), "cause": visit.field("cause")}
+        await visit.post(path("agreements", ended, "end"), body)
     except InquiryError as error:
         one, before = await _agreement(visit, ended)
-        return visit.refused("terms/agreement.html", error, one=one, before=before, names=await visit.names())
+        facts = {"one": one, "before": before, "names": await visit.names(), "causes": CAUSES}
+        return visit.refused("terms/agreement.html", error, **facts)
     return visit.go("/contracts/agreement", {"id": ended})
 
 

@@ -81,7 +81,9 @@ class TermsClient(Client):
         return self._wait(path("negotiations", str(started["id"])), wait, UnansweredError(whom=participant))
 
     def renewal(self, agreement: str, *, offer: str = "") -> JsonObject:
-        """What would differ from an agreement under an offer that its holder makes now: `changes` in words; `seen`.
+        """What would differ from an agreement under an offer that its holder makes now: `changes`; `seen`.
+
+        Each change has its `effect` (`loosens`, `tightens` or `differs`) and the sentences `before` and `after`.
 
         Raises:
             SpaceError: no offer differs, or there is no such agreement or offer.
@@ -89,13 +91,26 @@ class TermsClient(Client):
         return self._get(path("renewals", agreement), offer=offer)
 
     def renew(self, agreement: str, *, seen: str, offer: str = "", wait: float = 30.0) -> JsonObject:
-        """Ask for a new agreement in place of one, on the terms that were `seen`, and wait for the outcome.
+        """Ask for a new agreement beside one, on the terms that were `seen`, and wait for the outcome.
 
         Raises:
             SpaceError: the provider refused, or the terms are not those that were seen.
             UnansweredError: no outcome within `wait` seconds.
         """
         started = self._post(path("renewals", agreement), {"seen": seen, "offer": offer})
+        waited = UnansweredError(whom=str(started["counterparty"]))
+        return self._wait(path("negotiations", str(started["id"])), wait, waited)
+
+    def amend(self, agreement: str, *, seen: str, offer: str = "", wait: float = 30.0) -> JsonObject:
+        """Propose a new agreement in place of one, as its user or its holder, on the terms that were `seen`.
+
+        Both sign it; the one before ends in the same moment, and names it as its `successor`.
+
+        Raises:
+            SpaceError: the other side refused, or the terms are not those that were seen.
+            UnansweredError: no outcome within `wait` seconds (a person decides, or a connector is away).
+        """
+        started = self._post(path("amendments", agreement), {"seen": seen, "offer": offer})
         waited = UnansweredError(whom=str(started["counterparty"]))
         return self._wait(path("negotiations", str(started["id"])), wait, waited)
 

@@ -21,6 +21,7 @@ from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
 from medspace.app.doors.cli.who import who_acted
 from medspace.app.features.terms import client
+from medspace.connector.usage.causes import CAUSES
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.instants import last_day
@@ -68,18 +69,44 @@ def renew(
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Renew or amend an agreement: shows what would differ, in words; with your yes, both sign a new one.
+    """Renew an agreement: shows what would differ, in words; with your yes, both sign a new one beside it.
 
     The agreement before stays in force until it ends.
     """
     with session(client, config, json=json, language=lang) as (space, screen):
         found = space.renewal(agreement, offer=offer)
         if not json:
-            for change in found["changes"]:
-                screen.line(Text("{change}", {"change": change}))
+            _changes(screen, found)
         insist(screen, Text(msgid("Sign a new agreement on these terms?")), yes=yes)
         outcome = space.renew(agreement, seen=found["seen"], offer=offer, wait=wait)
         screen.show(outcome | {"changes": found["changes"]}, lambda: _outcome(screen, outcome, config))
+
+
+def amend(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id, as `medspace agreements` shows it.")],
+    offer: Annotated[str, typer.Option("--offer", help="One of the dataset's offers; default: what differs.")] = "",
+    wait: WaitOption = 30.0,
+    yes: YesOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Propose a new agreement in place of one, as its user or holder: shows what would differ; both sign it.
+
+    The agreement before ends when the new one is signed, and what goes on under it ends then.
+    """
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.renewal(agreement, offer=offer)
+        if not json:
+            _changes(screen, found)
+        insist(screen, Text(msgid("Propose an agreement on these terms in place of the one before?")), yes=yes)
+        outcome = space.amend(agreement, seen=found["seen"], offer=offer, wait=wait)
+        screen.show(outcome | {"changes": found["changes"]}, lambda: _outcome(screen, outcome, config))
+
+
+def _changes(screen: Screen, found: JsonObject) -> None:
+    for change in found["changes"]:
+        screen.line(Text("{change}", {"change": change["sentence"]}))
 
 
 def negotiations(
@@ -226,8 +253,10 @@ def _agreement(screen: Screen, one: JsonObject) -> tuple[str, ...]:
 
 
 def _lasting(one: JsonObject) -> str:
+    if one["successor"]:
+        return msgid("{dataset}, as {role} with {counterparty}: another agreement took its place")
     if one["ended"]:
-        return msgid("{dataset}, as {role} with {counterparty}: ended by its holder")
+        return msgid("{dataset}, as {role} with {counterparty}: ended before its time")
     if not one["in_force"]:
         return msgid("{dataset}, as {role} with {counterparty}: no longer in force")
     if one["used_up"]:
@@ -253,9 +282,20 @@ def _usage(one: JsonObject) -> Iterator[Text]:
     if one["waiting"]:
         waits = counted(int(one["waiting"]), msgid("{count} result waits"), msgid("{count} results wait"))
         yield Text(msgid("{what} for you: `medspace steps --state held`"), {"what": waits})
+    yield from _end(one)
+
+
+def _end(one: JsonObject) -> Iterator[Text]:
+    """Whether and why an agreement ended early, and which agreements stand before and behind it."""
     if one["ended"]:
         ended = {"time": str(one["ended"]), "reason": one["ended_because"] or "-"}
         yield Text(msgid("ended {time}: {reason}"), ended)
+    if one["ended_cause"] in CAUSES:
+        yield Text(CAUSES[one["ended_cause"]])
+    if one["successor"]:
+        yield Text(msgid("in its place: {successor}"), {"successor": str(one["successor"])})
+    if one["replaces"]:
+        yield Text(msgid("in place of {replaces}"), {"replaces": str(one["replaces"])})
 
 
 def download(

@@ -13,6 +13,7 @@ from medspace.core.clock import stamp
 from medspace.core.decision import Decision
 from medspace.core.errors import MedspaceError
 from medspace.policy.masks import MaskingTerms
+from medspace.policy.odrl import REPLACES
 
 
 def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
@@ -26,6 +27,7 @@ def negotiation(record: Negotiation, speak: Speak) -> JsonObject:
         "owner": NEGOTIATION.awaits(record),
         "agreement": record.agreement_id,
         "contract": contract(record.agreement or record.offer, speak),
+        "replaces": (record.agreement or record.offer).get(REPLACES),
         "created": record.created,
         "updated": record.updated,
         "asked_by": record.asked_by,
@@ -52,6 +54,7 @@ def agreement(record: Agreement, own: str, speak: Speak, *, in_force: bool, used
         "in_force": in_force,
         "used_up": used_up,
         "contract": contract(record.policy, speak),
+        "replaces": record.policy.get(REPLACES),
         "policy": record.policy,
     }
 

@@ -151,6 +151,7 @@ FEATURE = Feature(
     pages=_pages,
     public=_public,
     verbs=_verbs,
+    local_verbs=("adapt", "check-model", "predict"),
     client=client,
     watched=_watched,
     work=_work,

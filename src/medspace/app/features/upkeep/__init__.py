@@ -66,6 +66,7 @@ FEATURE = Feature(
     routes=_routes,
     pages=_pages,
     verbs=_verbs,
+    local_verbs=("backup", "restore", "service"),
     work=_work,
     checks=_checks,
 )

@@ -1,6 +1,7 @@
 """Uses: those that one requests, and the steps of others on one's own datasets."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from medspace.app.node.feature import Feature
 
@@ -9,14 +10,17 @@ if TYPE_CHECKING:
 
     import typer
     from fastapi import APIRouter
+    from starlette.routing import Route
 
     from medspace.app.features.uses.sdk import UsesClient
     from medspace.app.features.uses.service import Uses
     from medspace.app.node.checks import Examination, HealthCheck
+    from medspace.app.node.feature import Later
     from medspace.app.node.feeds import Watched
     from medspace.app.node.node import Node
     from medspace.app.node.pages import PortalPages
     from medspace.core.canonical import JsonObject
+    from medspace.core.store import Collection
 
 
 LATEST = 50  # uses that the doctor looks at
@@ -79,12 +83,29 @@ def _pages() -> "PortalPages":
     return PAGES
 
 
+def _collections() -> "tuple[Collection[Any], ...]":
+    from medspace.app.features.uses.ending import COLLECTIONS
+
+    return COLLECTIONS
+
+
+def _public(node: "Node", _: "Later[Uses]") -> "list[Route]":
+    from medspace.app.features.uses.endings import EndedDoor
+
+    return EndedDoor(node).routes()
+
+
 async def _work(uses: "Uses") -> None:
-    await uses.ending.sweep()
+    from medspace.app.features.uses.endings import Endings
+
+    await Endings(uses.node, uses.ending).work()
 
 
 FEATURE = Feature(
     name="uses",
+    collections=_collections,
+    migrations=Path(__file__).with_name("migrations"),
+    public=_public,
     service=_service,
     routes=_routes,
     pages=_pages,

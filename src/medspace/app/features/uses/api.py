@@ -64,6 +64,12 @@ class ReasonBody(Body):
     reason: Text = ""
 
 
+class EndBody(ReasonBody):
+    """Why an agreement is ended: in words, and as one of the causes."""
+
+    cause: Annotated[str, Field(max_length=64)] = ""
+
+
 async def shown(uses: Uses, record: Transfer, speak: Speak) -> JsonObject:
     """A transfer, with the names of who acted."""
     (told,) = await named(uses.node.actors, [views.transfer(record, speak)])
@@ -116,7 +122,7 @@ def routes(uses: Uses) -> APIRouter:
 
 
 def taking_back_routes(uses: Uses) -> APIRouter:
-    """The routes on uses for people, and on what a holder revokes."""
+    """The routes on uses for people, and on agreements that end."""
     routes = router("uses")
 
     async def whole(request: Request, pid: str) -> Response:
@@ -164,8 +170,9 @@ def taking_back_routes(uses: Uses) -> APIRouter:
         return json_response(await uses.ending.preview(agreement))
 
     @routes.post("/agreements/{agreement:path}/end", **needs(Scope.TERMS))
-    async def end_agreement(agreement: str, body: ReasonBody, by: Acting) -> Response:
-        return json_response(await uses.ending.end_agreement(agreement, reason=body.reason, by=by.id))
+    async def end_agreement(agreement: str, body: EndBody, by: Acting) -> Response:
+        said = {"reason": body.reason, "cause": body.cause}
+        return json_response(await uses.ending.end_agreement(agreement, **said, by=by.id))
 
     return routes
 

@@ -1,4 +1,4 @@
-"""What a holder revokes: a use for a while or for good, an agreement for good."""
+"""What ends: a use, an agreement for good, by its holder or its user."""
 
 import logging
 from dataclasses import dataclass
@@ -12,12 +12,24 @@ from medspace.connector.usage.model import ENDED, EndedAgreement
 from medspace.core.actors import NOBODY
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import StorageError
-from medspace.core.store import Transaction
+from medspace.core.store import Collection, Transaction
 
-PAGE = 100
+PAGE = ended.MOST_AT_ONCE
 _LOGGER = logging.getLogger("medspace.usage")
 # It is over or about to be, or storage failed: its next step, if any, ends it.
 _RACES = (CrossedError, TransitionError, UnknownProcessError, StorageError)
+
+
+@dataclass(frozen=True, slots=True)
+class UntoldEnding:
+    """An agreement that was ended here, and the DID of its other party, which has not heard of it yet."""
+
+    id: str
+    counterparty: str
+
+
+UNTOLD = Collection("untold_endings", UntoldEnding)
+COLLECTIONS = (UNTOLD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +58,37 @@ class AgreementEnding:
 
         return await self.node.database.read(look)
 
-    async def end_agreement(self, agreement: str, *, reason: str = "", by: str = NOBODY) -> JsonObject:
-        """End an agreement on one's own data, for good: nothing is admitted under it once this has returned.
+    async def end_agreement(
+        self, agreement: str, *, reason: str = "", cause: str = "", by: str = NOBODY
+    ) -> JsonObject:
+        """End an agreement, for good: nothing is admitted under it once its holder has stored that.
 
-        Its uses are then terminated, each with the code; users that are unavailable are told once they are back.
+        Its uses are then terminated, each with the code. The other side keeps the cause and the reason as well; one
+        that is unavailable is told once it is back.
 
         Raises:
-            UnknownAgreementError, ForeignAgreementError: as `ended.end`.
+            UnknownAgreementError, UnknownCauseError: as `ended.end`.
         """
         local = self.node.local
-        made = await self.node.database.write(lambda tx: ended.end(tx, local, agreement, reason, by))
+
+        def unit(tx: Transaction) -> EndedAgreement:
+            before, made = tx.get(ENDED, agreement), tx.get(AGREEMENTS, agreement)
+            stopped = ended.end(tx, local, agreement, reason, by, cause=cause)
+            if before is None and made is not None and made.provider != made.consumer:
+                other = made.consumer if made.provider == local.did else made.provider
+                tx.insert(UNTOLD, UntoldEnding(agreement, other))
+            return stopped
+
+        made = await self.node.database.write(unit)
         told = await self._terminate(made)
         shown = {"agreement": made.id, "user": made.user, "dataset": made.asset, "reason": made.reason}
-        return shown | {"ended": made.time, "uses": told}
+        return shown | {"cause": made.cause or None, "ended": made.time, "uses": told}
+
+    async def newest(self) -> None:
+        """Terminate the uses under the agreements that were ended last, such as by their users."""
+        found = await self.node.database.read(lambda tx: tx.find(ENDED, order_by="time", descending=True, limit=PAGE))
+        for one in found:
+            await self._terminate(one)
 
     async def sweep(self) -> None:
         """Terminate the uses that a killed connector had not terminated yet."""

@@ -78,10 +78,13 @@ class UsesClient(Client):
         """What ending an agreement would end: its open `uses`. Nothing is ended."""
         return self._get(path("agreements", agreement, "end"))
 
-    def end_agreement(self, agreement: str, *, reason: str = "") -> JsonObject:
-        """As the holder: end an agreement for good. Nothing is admitted under it any more; its uses are ended.
+    def end_agreement(self, agreement: str, *, reason: str = "", cause: str = "") -> JsonObject:
+        """End an agreement for good, as its holder or its user. Nothing is admitted under it; its uses are ended.
+
+        Both sides keep the reason, and the cause: `terms-broken`, `duty-not-kept`, `law`, `consent`, `data`,
+        `no-need` or `agreed`.
 
         Raises:
-            SpaceError: there is no such agreement, or the data are another participant's.
+            SpaceError: there is no such agreement or cause.
         """
-        return self._post(path("agreements", agreement, "end"), {"reason": reason})
+        return self._post(path("agreements", agreement, "end"), {"reason": reason, "cause": cause})

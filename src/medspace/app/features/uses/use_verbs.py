@@ -11,6 +11,7 @@ from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOpt
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
 from medspace.app.features.uses import client
+from medspace.connector.usage.causes import CAUSES
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Fact, Text, counted, msgid
@@ -23,7 +24,7 @@ SIDES = {"": "", "others": "provider", "own": "consumer"}
 OVER = ("COMPLETED", "TERMINATED")
 
 use = typer.Typer(help="Stop a use for a while, let it go on, or end it.", no_args_is_help=True)
-agreement = typer.Typer(help="End an agreement on your data.", no_args_is_help=True)
+agreement = typer.Typer(help="End an agreement.", no_args_is_help=True)
 
 UseArgument = Annotated[str, typer.Argument(help="The use's id, as `medspace uses` shows it.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, in words that the other side is told.")]
@@ -127,22 +128,23 @@ def _steered(
 
 @agreement.callback()
 def on_agreements() -> None:
-    """End an agreement on your data."""
+    """End an agreement."""
 
 
 @agreement.command("end")
 def end_agreement(
     agreement: Annotated[str, typer.Argument(help="The agreement's id, as `medspace agreements` shows it.")],
     reason: ReasonOption = "",
+    cause: Annotated[str, typer.Option("--cause", help=f"One of {', '.join(CAUSES)}; both sides keep it.")] = "",
     yes: YesOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """End an agreement on your data for good: no new use under it, and its open uses end now.
+    """End an agreement for good: no new use under it, and its open uses end now.
 
-    What has left already stays with the user. The data space protocol has no message for it: the user is told with
-    the end of each use, and when it asks for another one.
+    What has left already stays with the user, and what it owes stays owed. The other side is told, and keeps the
+    cause and the reason as well.
     """
     with session(client, config, json=json, language=lang) as (space, screen):
         before = space.ending_agreement(agreement)
@@ -154,6 +156,6 @@ def end_agreement(
         }
         screen.line(Text(msgid("{user} may use {dataset} under it; it has {uses}, which end with it."), facts))
         insist(screen, Text(msgid("End the agreement? It cannot be taken up again")), yes=yes)
-        found = space.end_agreement(agreement, reason=reason)
+        found = space.end_agreement(agreement, reason=reason, cause=cause)
         text = Text(msgid("The agreement is ended: nothing is admitted under it any more."))
         screen.show(found, lambda: screen.line(text))
