@@ -21,7 +21,8 @@ from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.design import DesignBlock, Vector, design
 from medspace.learning.glm.errors import ColumnTooLargeError
-from medspace.learning.glm.evaluation import Scores, quality, scores, tally
+from medspace.learning.glm.evaluation import Quality, Scores, quality, scores, tally
+from medspace.learning.glm.intervals import SiteIntervals, intervals
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
 from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.maths import curvature, losses, moments
@@ -30,7 +31,7 @@ from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import MOST_MEASURED, MOST_VALUE, thresholds
 from medspace.learning.glm.weighing import Weighed
-from medspace.privacy.disclosure import Labels, number
+from medspace.privacy.disclosure import Labels, Persons, number
 from medspace.privacy.rounding import Rounding, rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
@@ -104,14 +105,27 @@ class GlmSumming:
         if weighed is None:
             return None
         near = rounded if admission.brakes.rounding else unrounded
-        counts = tally(
-            question.task, part.target, _scores(question, weighed), part.persons, admission.min_cohort, near
-        )
+        made = _scores(question, weighed)
+        said = own_figures(question.task, part.target, made, part.persons, admission.min_cohort, near)
         fitted = question.parts.part(question.task, measured=False)
-        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort}
-        said |= {"quality": msgspec.to_builtins(quality(counts))}
-        groups = own_groups(question.task, question.placed(part), part, _scores(question, weighed), near)
-        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), weighed.cohort
+        groups = own_groups(question.task, question.placed(part), part, made, near)
+        return own_report(fitted, said, groups), weighed.cohort
+
+
+def own_figures(
+    task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int, near: Rounding
+) -> tuple[Quality, SiteIntervals]:
+    """How good the model is on some rows of this site, and how far that may be off by chance."""
+    counts = tally(task, target, made, persons, least, near)
+    found, fourth = quality(counts), float(np.square(np.square(target - made.mu)).sum())
+    return found, intervals(counts, found, fourth)
+
+
+def own_report(fitted: DesignBlock, said: tuple[Quality, SiteIntervals], groups: Sequence[OwnGroup]) -> JsonObject:
+    """What a site says of itself, with the rows of the fit."""
+    found = msgspec.to_builtins({"quality": said[0], "intervals": said[1]})
+    shown = {"groups": msgspec.to_builtins(groups)} if groups else {}
+    return {"rows": len(fitted.target), "persons": fitted.cohort, **found, **shown}
 
 
 def own_groups(
@@ -131,8 +145,8 @@ def own_groups(
         for place in both_outcomes(cases, controls, least):
             mask = masks[place]
             scored = replace(made, eta=made.eta[mask], mu=made.mu[mask])
-            counts = tally(task, part.target[mask], scored, part.persons[mask], least, near)
-            found.append(OwnGroup(attribute.column, attribute.groups[place], quality(counts)))
+            own = own_figures(task, part.target[mask], scored, part.persons[mask], least, near)
+            found.append(OwnGroup(attribute.column, attribute.groups[place], *own))
     return found
 
 

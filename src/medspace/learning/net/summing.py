@@ -6,7 +6,6 @@ Each question is judged as if its answer were seen, as that of a GLM (`glm.summi
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import msgspec
 import numpy as np
 
 from medspace.core.canonical import JsonObject
@@ -16,10 +15,18 @@ from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.design import DesignBlock, Vector
-from medspace.learning.glm.evaluation import Scores, quality, tally
+from medspace.learning.glm.evaluation import Scores
 from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.leaking import leaks
-from medspace.learning.glm.summing import check_sizes, evaluation_sums, group_sums, moments_sums, own_groups
+from medspace.learning.glm.summing import (
+    check_sizes,
+    evaluation_sums,
+    group_sums,
+    moments_sums,
+    own_figures,
+    own_groups,
+    own_report,
+)
 from medspace.learning.net.classes import class_sums
 from medspace.learning.net.errors import LocallyDivergedError
 from medspace.learning.net.heads import sigmoid
@@ -98,12 +105,10 @@ class NetSumming:
         if found is None:
             return None
         near = rounded if admission.brakes.rounding else unrounded
-        table, fitted = question.task.table, question.block(measured=False)
-        counts = tally(table, part.target, _scores(found), part.persons, admission.min_cohort, near)
-        own: JsonObject = msgspec.to_builtins(quality(counts))
-        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}
-        groups = own_groups(table, question.placed(part), part, _scores(found), near)
-        return said | ({"groups": msgspec.to_builtins(groups)} if groups else {}), found.cohort
+        table, fitted, made = question.task.table, question.block(measured=False), _scores(found)
+        said = own_figures(table, part.target, made, part.persons, admission.min_cohort, near)
+        groups = own_groups(table, question.placed(part), part, made, near)
+        return own_report(fitted, said, groups), found.cohort
 
 
 def _scores(found: WeighedNet) -> Scores:
