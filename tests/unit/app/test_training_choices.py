@@ -15,6 +15,7 @@ from medspace.app.features.uses.pages import leaving
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_SUMS
 from medspace.learning.cox import task as cox
 from medspace.learning.glm import task as glm
+from medspace.learning.mitigation.plan import Equal
 from medspace.learning.net import task as net
 from medspace.runs import codings
 from medspace.runs.model import Lineage
@@ -155,6 +156,7 @@ def test_a_form_becomes_a_task_of_a_net():
 
 
 def test_what_a_net_may_be_is_what_its_room_says():
+    assert get_args(Equal) == building.EQUAL
     assert get_args(net.Strategy) == building.STRATEGIES
     assert (building.FEWEST_CLASSES, building.MOST_CLASSES) == (net.FEWEST_CLASSES, net.MOST_CLASSES)
     assert [float(one) for one in building.HOLDOUTS] == sorted(net.HOLDOUTS)
@@ -173,6 +175,21 @@ def test_a_form_says_for_whom_a_model_is_measured():
     plain = task_of(wished(f"target=num+%3E+0&{COMMON}&judge=on"), CHOICE)
     assert glm.parse(plain | {"protection": "masked-sums"}).judge is not None
     assert "judge" not in task_of(wished(f"target=num+%3E+0&{COMMON}&group=sex"), CHOICE)
+
+
+def test_a_form_says_what_makes_a_model_fairer():
+    how = "judge=on&group=sex&mitigate=sex&reweighing=on&fairness=0.5&equal=sensitivity&kept_out=0.3"
+    asked = wished(f"target=num+%3E+0&{COMMON}&{how}")
+    task = task_of(asked, CHOICE)
+    expected = {"column": "sex", "reweighing": True, "penalty": "0.5", "equal": "sensitivity", "validation": "0.3"}
+    assert task["mitigate"] == expected
+    assert glm.parse(task | {"protection": "masked-sums"}).mitigate.penalty == 0.5
+    assert wishes(QueryParams(asked.query())) == asked
+    of_net = task_of(wished(f"kind=net&target=num+%3E+0&{COMMON}&{how}&validation=0.2&rounds=9"), CHOICE)
+    assert "validation" not in of_net["mitigate"]
+    assert net.parse(of_net).table.mitigate.equal == "sensitivity"
+    for left in ("judge=on&group=sex", "group=sex&mitigate=sex&reweighing=on"):
+        assert "mitigate" not in task_of(wished(f"target=num+%3E+0&{COMMON}&{left}"), CHOICE)
 
 
 def test_what_can_be_learned_is_offered_once():
@@ -197,6 +214,8 @@ def test_what_can_be_learned_is_offered_once():
         (f"kind=net&target=num+%3E+0&{COMMON}&layers=1.5", NumberError, "layers"),
         (f"target=num+%3E+0&{COMMON}&judge=on&group=age", ChoiceError, "group"),
         (f"target=num+%3E+0&{COMMON}&judge=on&band_column=sex&bands=1", ChoiceError, "band_column"),
+        (f"target=num+%3E+0&{COMMON}&judge=on&group=sex&mitigate=age", ChoiceError, "mitigate"),
+        (f"target=num+%3E+0&{COMMON}&judge=on&group=sex&mitigate=sex&fairness=x", NumberError, "fairness"),
     ],
 )
 def test_what_is_not_offered_is_refused(query, raised, field):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from medspace.learning.glm.description import describe
+from medspace.learning.glm.description import OWN_INTERVALS, describe
 from medspace.learning.glm.outcome import held
 from medspace.runs.ports import Result
 from tests.unit.learning.simulated import SimulatedSites, coordinator, did, fitted, seats
@@ -36,7 +36,9 @@ async def test_a_model_has_its_coefficients_and_its_quality_at_each_hospital(mod
     assert [str(text) for text in found.sentences] == [
         "The quality was measured on the rows that the model was fitted on.",
         "± says how far an AUC may lie from the exact one: it was counted from groups of patients.",
+        OWN_INTERVALS,
     ]
+    assert rows[0][3].endswith("]")
     assert found.facts["quality"]["sites"][0]["name"] == "Klinik Nord"
     assert found.facts["family"] == "binomial"
 
@@ -66,7 +68,7 @@ def test_an_auc_that_is_exact_to_three_digits_stands_alone(model):
     assert not any("±" in str(text) for text in found.sentences)
     content["sites"][0]["quality"]["auc_resolution"] = 0.0005
     found = describe(Result(content, 9, ()), {})
-    assert shown(found.quality)[1][0][3].endswith("± 0.001")
+    assert " ± 0.001 [" in shown(found.quality)[1][0][3]
     assert any("±" in str(text) for text in found.sentences)
 
 

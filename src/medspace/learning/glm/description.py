@@ -8,6 +8,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.evaluation.description import sentences, tables
 from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.intervals import SiteIntervals
 from medspace.learning.glm.model import Fitted, NoiseSpent, SiteQuality, Term
 from medspace.learning.glm.outcome import held
 from medspace.learning.glm.task import JOINED
@@ -30,6 +31,10 @@ TOO_GOOD = 0.99  # an AUC that no forecast of a disease has
 DOUBTED = msgid(
     "Its AUC is above 0.99, which hardly any honest forecast reaches: look whether a column was written down after "
     "the outcome, or because of it. A hospital where a single column tells the outcome sees which one with the use."
+)
+OWN_INTERVALS = msgid(
+    "In brackets are 95 % intervals at single hospitals, rounded outwards to hundredths. They take rows as "
+    "independent of one another."
 )
 LEAST_SHOWN = 0.0005  # of a number with three digits behind the point
 MEASURED: Mapping[str, str] = {
@@ -89,11 +94,18 @@ def quality_facts(
             "rows": one.rows,
             "persons": one.persons,
             **_quality(one.quality),
+            **({} if one.intervals is None else {"intervals": _ends(one.intervals)}),
             **({"groups": msgspec.to_builtins(one.groups)} if one.groups else {}),
         }
         for one in sites
     ]
     return {"sites": own, "pooled": {"rows": rows, "persons": persons, **_quality(pooled)}}
+
+
+def _ends(found: SiteIntervals) -> JsonObject:
+    """The intervals that are known, by the names of the measures."""
+    known = ((name, getattr(found, name)) for name in MEASURES)
+    return {name: list(ends) for name, ends in known if ends is not None}
 
 
 def _term(term: Term) -> JsonObject:
@@ -131,8 +143,15 @@ def _sentences(fitted: Fitted) -> tuple[Text, ...]:
     said = [Text(MEASURED[fitted.measured_on])] if fitted.measured_on in MEASURED else []
     if any(_uncertain(one.quality) for one in fitted.sites) or _uncertain(fitted.pooled):
         said += [Text(UNCERTAIN)] if fitted.noise is None else []  # what it is under noise is said with the noise
+    said += own_intervals(fitted.sites)
     said += doubts(fitted.pooled) if fitted.noise is None else ()
     return (*said, *unknown_levels(fitted.uncarried, noisy=fitted.noise is not None))
+
+
+def own_intervals(sites: Sequence[SiteQuality]) -> Iterator[Text]:
+    """What the intervals of hospitals are, where there are any."""
+    if any(one.intervals is not None for one in sites):
+        yield Text(OWN_INTERVALS)
 
 
 def doubts(pooled: Quality | None) -> Iterator[Text]:
@@ -219,10 +238,12 @@ def _robust(robust: Robust | None) -> tuple[Text, ...]:
 
 
 def _measured(one: JsonObject, name: str) -> str:
-    """A measure as text; an AUC with how far it may be off, where three digits show that."""
+    """A measure as text; an AUC with how far the counts leave it open, if that shows; with its interval, if known."""
+    ends = (one.get("intervals") or {}).get(name)
+    said = _rounded(one[name])
     if name == "auc" and one["auc"] is not None and (one["auc_resolution"] or 0.0) >= LEAST_SHOWN:
-        return f"{one['auc']:.3f} ± {one['auc_resolution']:.3f}"
-    return _rounded(one[name])
+        said = f"{said} ± {one['auc_resolution']:.3f}"
+    return said if ends is None or one[name] is None else f"{said} [{ends[0]:.2f}, {ends[1]:.2f}]"
 
 
 def _rounded(value: float | str | None) -> str:

@@ -17,6 +17,7 @@ from medspace.learning.glm.demanded import measures
 from medspace.learning.glm.design import Layout, Vector
 from medspace.learning.glm.evaluation import Quality
 from medspace.learning.glm.following import MaskedFitState
+from medspace.learning.glm.intervals import SiteIntervals
 from medspace.learning.glm.mitigating import (
     MitigationStand,
     as_asked,
@@ -62,6 +63,7 @@ class _Own(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     persons: int
     quality: Quality
     groups: tuple[OwnGroup, ...] = ()
+    intervals: SiteIntervals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def own_quality(site: str, said: JsonObject, last: int) -> SiteQuality:
     except msgspec.ValidationError:
         reason = Text(msgid("it is not a valid quality report"))
         raise AnswerInvalidError(site=site, round=last, reason=reason) from None
-    return SiteQuality(site, own.rows, own.quality, own.persons, groups=own.groups)
+    return SiteQuality(site, own.rows, own.quality, own.persons, groups=own.groups, intervals=own.intervals)
 
 
 def _ended(stand: MaskedFitState, total: EvaluationTotal, judged: Judgement | None) -> MaskedFitState:

@@ -7,6 +7,7 @@ from medspace.core.engine import Unit
 from medspace.learning.evaluation.model import Judgement
 from medspace.learning.glm.design import Layout
 from medspace.learning.glm.evaluation import Quality
+from medspace.learning.glm.intervals import SiteIntervals
 from medspace.learning.glm.task import Family, Mechanism
 from medspace.learning.mitigation.model import Mitigated
 from medspace.runs.masked.grouping import Robust
@@ -30,6 +31,7 @@ class OwnGroup:
     column: str
     group: str
     quality: Quality
+    intervals: SiteIntervals | None = None  # in models of earlier versions there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class SiteQuality:
     persons: int = 0  # 0 in models of versions that did not count them
     joined: tuple[int, ...] = ()  # per feature: levels that were not counted at the site
     groups: tuple[OwnGroup, ...] = ()
+    intervals: SiteIntervals | None = None
 
 
 @dataclass(frozen=True, slots=True)

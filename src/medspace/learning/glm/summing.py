@@ -14,7 +14,8 @@ from medspace.learning.evaluation.hiding import both_outcomes
 from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm import grouping, mitigating
 from medspace.learning.glm.design import DesignBlock, Vector, design
-from medspace.learning.glm.evaluation import Scores, quality, scores, tally
+from medspace.learning.glm.evaluation import Quality, Scores, quality, scores, tally
+from medspace.learning.glm.intervals import SiteIntervals, intervals
 from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, SiteStep, invalid
 from medspace.learning.glm.leaking import leaks
@@ -24,7 +25,7 @@ from medspace.learning.glm.noisy import summing as noisy
 from medspace.learning.glm.task import GlmTask, parse
 from medspace.learning.glm.totals import thresholds
 from medspace.learning.glm.weighing import Weighed
-from medspace.privacy.disclosure import Labels, number
+from medspace.privacy.disclosure import Labels, Persons, number
 from medspace.privacy.rounding import Rounding
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
@@ -75,10 +76,19 @@ def shown_quality(
     task: GlmTask, placed: Sequence[Labels], part: DesignBlock, made: Scores, least: int, near: Rounding
 ) -> JsonObject:
     """How good scores are at this site, in all and for each group that may be told."""
-    counts = tally(task, part.target, made, part.persons, least, near)
+    found, chance = own_figures(task, part.target, made, part.persons, least, near)
     groups = own_groups(task, placed, part, made, near)
-    said: JsonObject = {"quality": msgspec.to_builtins(quality(counts))}
+    said: JsonObject = msgspec.to_builtins({"quality": found, "intervals": chance})
     return said | ({"groups": msgspec.to_builtins(groups)} if groups else {})
+
+
+def own_figures(
+    task: GlmTask, target: Vector, made: Scores, persons: Persons, least: int, near: Rounding
+) -> tuple[Quality, SiteIntervals]:
+    """How good the model is on some rows of this site, and how far that may be off by chance."""
+    counts = tally(task, target, made, persons, least, near)
+    found, fourth = quality(counts), float(np.square(np.square(target - made.mu)).sum())
+    return found, intervals(counts, found, fourth)
 
 
 def own_groups(
@@ -98,8 +108,8 @@ def own_groups(
         for place in both_outcomes(cases, controls, least):
             mask = masks[place]
             scored = replace(made, eta=made.eta[mask], mu=made.mu[mask])
-            counts = tally(task, part.target[mask], scored, part.persons[mask], least, near)
-            found.append(OwnGroup(attribute.column, attribute.groups[place], quality(counts)))
+            own = own_figures(task, part.target[mask], scored, part.persons[mask], least, near)
+            found.append(OwnGroup(attribute.column, attribute.groups[place], *own))
     return found
 
 

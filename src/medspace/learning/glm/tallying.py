@@ -8,6 +8,7 @@ from medspace.core.text import Text, msgid
 from medspace.learning.glm import fit as fitting
 from medspace.learning.glm.answers import ExpectedAnswer, read_curvature, read_evaluation, read_moments
 from medspace.learning.glm.evaluation import Tally
+from medspace.learning.glm.intervals import intervals
 from medspace.learning.glm.maths import Curvature, Moments
 from medspace.learning.glm.model import Fit, FitPhase, SiteQuality
 from medspace.learning.glm.task import GlmTask
@@ -79,5 +80,8 @@ class GlmSums:
         if self._fit.phase is FitPhase.NEWTON:
             return read_curvature(answer.site, answer.values, expected)
         quality, counts = read_evaluation(answer.site, answer.values, expected)
-        self._sites.extend(replace(site, quality=quality) for site in self._fit.sites if site.site == answer.site)
+        found = intervals(counts, quality)
+        self._sites.extend(
+            replace(site, quality=quality, intervals=found) for site in self._fit.sites if site.site == answer.site
+        )
         return counts

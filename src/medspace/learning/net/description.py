@@ -7,7 +7,7 @@ import msgspec
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.evaluation.description import sentences, tables
-from medspace.learning.glm.description import MEASURED, NOT_KNOWN, doubts, quality_facts, quality_table
+from medspace.learning.glm.description import MEASURED, NOT_KNOWN, doubts, own_intervals, quality_facts, quality_table
 from medspace.learning.mitigation import description as mitigation
 from medspace.learning.net.model import NetFitted
 from medspace.runs.ports import ModelDescription, ReportTable, Result
@@ -127,4 +127,10 @@ def _said(fitted: NetFitted, names: Mapping[str, str]) -> tuple[Text, ...]:
         said.append(Text(MEASURED[fitted.measured_on]))
     if fitted.uncarried:
         said.append(Text(NOT_KNOWN[False], {"levels": ", ".join(fitted.uncarried)}))
-    return (*said, *doubts(fitted.pooled), *sentences(fitted.judged), *mitigation.sentences(fitted.mitigated))
+    return (
+        *said,
+        *own_intervals(fitted.sites),
+        *doubts(fitted.pooled),
+        *sentences(fitted.judged),
+        *mitigation.sentences(fitted.mitigated),
+    )

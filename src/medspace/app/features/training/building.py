@@ -18,6 +18,7 @@ FEWEST_CLASSES, MOST_CLASSES = 3, 20  # of a net; its module is not read for a f
 HOLDOUTS = ("0", "0.1", "0.2", "0.3", "0.4", "0.5")
 NUMERIC = ("number", "integer")
 NONE = ("", "0")
+EQUAL = ("sensitivity", "specificity", "positives")
 
 
 class ChoiceError(InvalidInputError):
@@ -71,6 +72,11 @@ class TrainingWishes:
     bands: tuple[str, ...] = ()
     thresholds: str = ""
     least: str = ""
+    mitigate: str = ""
+    reweighing: bool = False
+    fairness: str = ""
+    equal: str = ""
+    kept_out: str = "0.2"
     # cox
     time: str = ""
     entry: str = ""
@@ -193,9 +199,8 @@ def task_of(wished: TrainingWishes, choice: JsonObject) -> JsonObject:
 
 
 def _glm(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> JsonObject:
-    judged = {"judge": _judge(wished, choice)} if wished.judge else {}
     own = {"family": _family(wished, target), "target": target.document}
-    return own | _evaluation(wished) | _noise(wished) | judged
+    return own | _evaluation(wished) | _noise(wished) | _judged(wished, choice)
 
 
 def _cox(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> JsonObject:
@@ -213,7 +218,7 @@ def _cox(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> Js
     return own | ({} if wished.holdout in NONE else {"holdout": _number("holdout", wished.holdout)})
 
 
-def _net(wished: TrainingWishes, target: TargetChoice, _choice: JsonObject) -> JsonObject:
+def _net(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> JsonObject:
     own: JsonObject = {
         "target": target.document,
         "layers": [_whole("layers", one) for one in _listed(wished.layers)],
@@ -229,7 +234,7 @@ def _net(wished: TrainingWishes, target: TargetChoice, _choice: JsonObject) -> J
         own["cycle"] = _listed(wished.cycle)
     if target.classes:
         own |= {"classes": list(target.classes), "ordinal": wished.ordinal}
-    return own | _evaluation(wished)
+    return own | _evaluation(wished) | _judged(wished, choice)
 
 
 _OWN: Mapping[str, Callable[[TrainingWishes, TargetChoice, JsonObject], JsonObject]] = {
@@ -248,6 +253,25 @@ def _family(wished: TrainingWishes, target: TargetChoice) -> str:
 
 def _evaluation(wished: TrainingWishes) -> JsonObject:
     return {} if wished.holdout in NONE else {"evaluation": {"holdout": _number("holdout", wished.holdout)}}
+
+
+def _judged(wished: TrainingWishes, choice: JsonObject) -> JsonObject:
+    """For whom a model is measured, and what is done so that it is fairer to them."""
+    if not wished.judge:
+        return {}
+    judge = _judge(wished, choice)
+    if not wished.mitigate:
+        return {"judge": judge}
+    if wished.mitigate not in [one["column"] for one in judge["groups"]]:
+        raise ChoiceError(field="mitigate")
+    done: JsonObject = {"column": wished.mitigate, "reweighing": wished.reweighing}
+    if wished.fairness not in NONE:
+        done["penalty"] = _number("fairness", wished.fairness)
+    if wished.equal in EQUAL:
+        done["equal"] = wished.equal
+        if wished.kind != "net":  # which chooses them on the patients that it sets apart anyway
+            done["validation"] = _number("kept_out", wished.kept_out)
+    return {"judge": judge, "mitigate": done}
 
 
 def _judge(wished: TrainingWishes, choice: JsonObject) -> JsonObject:

@@ -85,7 +85,7 @@ def _measured(one: Mapping[str, Json]) -> JsonObject:
     rounded = {name: about(int(str(one[name] or 0))) for name in ("rows", "persons") if name in one}
     kept = {
         name: one[name]
-        for name in ("site", "name", "auc", "auc_resolution", "concordance", "brier", "ece", "rmse")
+        for name in ("site", "name", "auc", "auc_resolution", "concordance", "brier", "ece", "rmse", "intervals")
         if name in one
     }
     return {**kept, **rounded}

@@ -111,7 +111,8 @@ def _hospitals(facts: JsonObject, say: Callable[..., str]) -> Markup | None:
 
 def _bar(name: str, one: JsonObject) -> drawing.Bar:
     value, reach = float(one["auc"]), float(one.get("auc_resolution") or 0.0)
-    return drawing.Bar(name, value, max(value - reach, 0.0), min(value + reach, 1.0))
+    low, high = (one.get("intervals") or {}).get("auc") or (max(value - reach, 0.0), min(value + reach, 1.0))
+    return drawing.Bar(name, value, float(low), float(high))
 
 
 def _groups(judged: JsonObject, say: Callable[..., str]) -> Iterator[tuple[str, Markup]]:
