@@ -19,6 +19,7 @@ from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.errors import DivergedError, OneClassError
 from medspace.learning.net.model import Best, NetPhase, NetState
 from medspace.learning.net.network import Perceptron, TrainableNetwork
+from medspace.learning.net.searching import alone, begun, searched
 from medspace.learning.net.server import AdaptiveMoments, stepped
 from medspace.learning.net.task import ADAPTIVE, NetTask
 from medspace.learning.net.totals import TrainingTotal, means
@@ -54,7 +55,7 @@ def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetSta
     balance = stand.balance
     if task.local.class_weights == "balanced":
         balance = (total.rows / (2 * (total.rows - cases)), total.rows / (2 * cases))
-    return replace(
+    begins = replace(
         stand,
         phase=NetPhase.TRAINING,
         round=stand.round + 1,
@@ -67,6 +68,7 @@ def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetSta
         first=remembered,
         second=remembered,
     )
+    return begins if task.search is None else begun(begins, len(task.search.trials))
 
 
 def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
@@ -83,22 +85,25 @@ def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetS
         checked=(*stand.checked, *(means([total.apart_loss], total.apart) if total.apart else ())),
         best=best,
     )
-    tired = best is not None and task.patience > 0 and stand.round - 1 - best.round >= task.patience
-    moved = _moved(task, seen, total)
+    tired = best is not None and task.patience > 0 and len(stand.losses) - best.round >= task.patience
+    moved = _moved(task.tried(stand.trial), seen, total)
+    if task.search is not None:
+        tired = tired and alone(stand)
+        moved = searched(moved, task.search.rounds)
     if stand.round < task.rounds and not tired:
         return moved
-    chosen = moved.weights if best is None else best.weights
+    chosen = moved.weights if moved.best is None else moved.best.weights
     return replace(moved, phase=NetPhase.EVALUATION, weights=chosen, previous=(), control=(), first=(), second=())
 
 
 def _best(stand: NetState, total: TrainingTotal) -> Best | None:
-    """The best weights so far, by the patients set apart; those after `round` - 1 rounds of training were asked."""
+    """The best weights so far, by the patients set apart; those of the question, after as many rounds as losses."""
     if not total.apart:
         return stand.best
     loss = means([total.apart_loss], total.apart)[0]
     if stand.best is not None and stand.best.loss <= loss:
         return stand.best
-    return Best(stand.weights, loss, stand.round - 1)
+    return Best(stand.weights, loss, len(stand.losses))
 
 
 def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:

@@ -20,7 +20,8 @@ from medspace.learning.net import following
 from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total, graded_measures
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.judging import NetForm
-from medspace.learning.net.model import NetFitted, NetPhase, NetState, read
+from medspace.learning.net.model import NetFitted, NetPhase, NetState, TrialRecord, read
+from medspace.learning.net.searching import records
 from medspace.learning.net.summing import NetSumming
 from medspace.learning.net.task import NET, NetTask, parse
 from medspace.learning.net.totals import check_training, training_shape, training_total
@@ -43,6 +44,7 @@ class _NetOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quality: Quality | None = None
     graded: ClassQuality | None = None
     judged: Judgement | None = None
+    trials: list[TrialRecord] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,11 @@ class MaskedNet(Walk[NetState]):
             quality=stand.quality,
             graded=stand.graded,
             judged=stand.judged,
+            trials=[] if self.task.search is None else records(self.task.search, stand),
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
+        if not made.trials:
+            del said["trials"]  # outcomes of tasks without a search are those of earlier versions
         return said
 
     def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
@@ -157,6 +162,7 @@ class MaskedNet(Walk[NetState]):
             images=self.task.images is not None,
             judged=made.judged,
             cycle=self.task.cycle,
+            trials=tuple(made.trials),
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -187,6 +193,9 @@ def _asked(stand: NetState) -> JsonObject:
     if not stand.previous:  # SCAFFOLD's first round has no correction yet
         form = NetForm(list(stand.weights), stand.arranged, stand.balance)
     said: JsonObject = msgspec.to_builtins(form)
+    if stand.trials:
+        return {**said, "trial": stand.trial}
+    del said["trial"]  # questions of tasks without a search are those of earlier versions
     return said
 
 
