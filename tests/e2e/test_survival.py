@@ -48,12 +48,14 @@ TASK = {
     "features": [{"name": "age"}, {"name": "stage", "kind": "coded", "levels": ["early", "late"]}],
     "purpose": PURPOSE,
     "tolerance": 1e-10,
+    "errors": "robust",
     "min_sites": 3,
 }
+ROWS = 300
 LISTED = ["cox.model", "cox.progress", "cox.quality"]
 
 
-def patients(seed, rows=80):
+def patients(seed, rows=ROWS):
     chance = random.Random(seed)
     lines = ["person,days,died,age,stage"]
     for number in range(rows):
@@ -87,13 +89,16 @@ def oracle():
     rows = [line.split(",") for seed in range(4) for line in patients(seed).splitlines()[1:]]
     columns = np.column_stack([[float(row[3]) for row in rows], [float(row[4] == "late") for row in rows]])
     days, died = (np.array([float(row[k]) for row in rows]) for k in (1, 2))
-    return sm.PHReg(days, columns, died, strata=np.repeat(range(4), 80), ties="efron").fit(disp=0)
+    return sm.PHReg(days, columns, died, strata=np.repeat(range(4), ROWS), ties="efron").fit(disp=0)
 
 
 def test_the_model_is_that_of_all_rows_with_a_baseline_per_hospital(run):
     assert run["state"] == "finished", run
     found = {term["name"]: float(term["value"]) for term in run["model"]["coefficients"]}
     assert np.abs(np.array([found["age"], found["stage=late"]]) - oracle().params).max() <= 1e-6
+    assert run["model"]["errors"] == "robust"
+    errors = {term["name"]: float(term["standard_error"] or "nan") for term in run["model"]["coefficients"]}
+    assert [errors["age"], errors["stage=late"]] == pytest.approx(oracle().bse, rel=0.2)
 
 
 def test_the_logs_verify(run, stage, tmp_path):

@@ -152,6 +152,8 @@ def test_a_form_becomes_a_task_of_a_net():
     assert (graded.classes, graded.ordinal) == (("a", "b", "c"), True)
     turns = task_of(wished(f"{net_of}&target=num+%3E+0&strategy=cyclic&cycle=did%3Aweb%3Aa%2C+did%3Aweb%3Ab"), STAGED)
     assert net.parse(turns).cycle == ("did:web:a", "did:web:b")
+    tried = f"{net_of.replace('rounds=9', 'rounds=30')}&target=num+%3E+0&search_rate=0.1%2C1&search_l2=0%2C+0.1"
+    assert net.parse(task_of(wished(tried), STAGED)).search.cost == 4 * (4 + 2)
     assert "grade = ?" not in [one.value for one in targets(STAGED, "glm")]
 
 

@@ -14,6 +14,7 @@ from medspace.learning.cox.maths import Survival, partial
 from medspace.learning.cox.model import CoxFitted
 from medspace.learning.cox.robust import squared, stratum_scores
 from medspace.learning.errors import StepInvalidError
+from medspace.privacy.errors import DisclosureError
 from medspace.runs.masked.errors import TotalInvalidError
 from medspace.runs.masked.ports import TaskQuestion
 from tests.unit.learning.masked_sites import MaskedRun, again
@@ -58,7 +59,10 @@ def test_a_score_is_the_derivative_of_the_gradient_by_the_weight_of_its_row(seed
     survival = Survival(entry + source.integers(1, 6, count), source.random(count) < 0.7, entry)
     eta = x @ source.normal(size=2)
     ties = "efron" if efron else "breslow"
-    found = stratum_scores(x, survival, eta, ties)
+    found = stratum_scores(x, survival, eta, ties).scores
+    assert stratum_scores(x, survival, eta, ties).residuals == pytest.approx(
+        partial(x, survival, eta, ties).residuals
+    )
     assert found.sum(axis=0) == pytest.approx(partial(x, survival, eta, ties).gradient, abs=1e-9)
     step = 1e-5
     for row in range(count):
@@ -122,7 +126,7 @@ def test_rows_of_a_person_count_together():
     source = np.random.default_rng(4)
     x, event = source.normal(size=(60, 2)), source.random(60) < 0.7
     survival = Survival(source.exponential(size=60), event)
-    scores = stratum_scores(x, survival, x @ np.array([0.5, -0.3]), "breslow")
+    scores = stratum_scores(x, survival, x @ np.array([0.5, -0.3]), "breslow").scores
     doubled = np.repeat(scores, 2, axis=0)
     assert squared(doubled, np.repeat(np.arange(60), 2)) == pytest.approx(4.0 * squared(scores, np.arange(60)))
     assert squared(doubled, np.arange(120)) == pytest.approx(2.0 * squared(scores, np.arange(60)))
@@ -134,6 +138,17 @@ def test_where_hazards_are_as_the_model_says_both_errors_are_about_the_same():
     document = task(features, time="week", event="arrest")
     plain, robust = (fitted(document | {"errors": kind}, {"did:web:one": table}) for kind in ("model", "robust"))
     assert errors(robust) == pytest.approx(errors(plain), rel=0.2)
+
+
+def test_where_one_patient_carries_much_of_the_sum_only_the_errors_of_the_model_are_told():
+    tables = {f"did:web:site{k}": made(150, k) for k in range(4)}
+    plain = MaskedRun(task(WIDE[:2]), tables, 10, tasks=MaskedCoxes())
+    assert plain.outcome()
+    robust = MaskedRun(task(WIDE[:2], errors="robust"), tables, 10, tasks=MaskedCoxes())
+    with pytest.raises(DisclosureError) as refused:
+        robust.outcome()
+    assert refused.value.cause_code == "release.weight"
+    assert robust.summed.asked(robust.states[-1]).name == "newton"
 
 
 def test_totals_of_scores_that_cannot_be_right_are_refused():

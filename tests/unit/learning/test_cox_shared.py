@@ -100,7 +100,7 @@ def test_robust_errors_with_ties_by_efron_are_those_of_the_pooled_scores():
     rows = pooled_rows(tables, entry=True)
     survival = Survival(rows["time"].to_numpy(), rows["event"].to_numpy() == 1.0, rows["start"].to_numpy())
     x = rows[list(WIDE)].to_numpy()
-    scores = stratum_scores(x, survival, x @ coefficients(found), "efron")
+    scores = stratum_scores(x, survival, x @ coefficients(found), "efron").scores
     fitter = CoxPHFitter().fit(
         rows[[*WIDE, "time", "event", "start"]], "time", "event", entry_col="start", fit_options={"precision": 1e-12}
     )

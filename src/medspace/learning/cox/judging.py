@@ -13,7 +13,7 @@ from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, Step
 from medspace.learning.cox.maths import PartialSums, Survival, partial
-from medspace.learning.cox.robust import by_persons, scores, stratum_scores
+from medspace.learning.cox.robust import RowScores, row_scores, stratum_scores
 from medspace.learning.cox.shared import SharedForm, events_at, kept, placed
 from medspace.learning.cox.spans import Spans, spans_of
 from medspace.learning.cox.task import CoxTask, parse
@@ -108,19 +108,18 @@ class SharedRisk:
 
 @dataclass(frozen=True, slots=True)
 class WeighedScores:
-    """A question about robust errors: the score of each row, and the squares that its sum is of."""
+    """A question about robust errors: the score of each row, and what each carries of the sum of their products."""
 
     straight: Vector
-    scores: Matrix
+    made: RowScores
     events: int
     part: DesignBlock
 
     @property
     def weights(self) -> Vector:
-        """What each row carries of the sum: the squared length of its person's scores, shared among their rows."""
+        """The square of its person's martingale residual, shared among the person's rows."""
         _, person = np.unique(self.part.persons, return_inverse=True)
-        size = np.square(by_persons(self.scores, self.part.persons)).sum(axis=1)
-        found: Vector = (size / np.bincount(person))[person]
+        found: Vector = (np.square(np.bincount(person, self.made.residuals)) / np.bincount(person))[person]
         return found
 
     @property
@@ -209,11 +208,11 @@ class CoxStep:
             return SharedRisk(kept(eta), straight, matrix, part, spans_of(survival, self.shared.deaths))
         return WeighedRisk(eta, straight, partial(matrix, survival, eta, self.task.ties), part)
 
-    def _scores(self, matrix: Matrix, survival: Survival, eta: Vector) -> Matrix:
+    def _scores(self, matrix: Matrix, survival: Survival, eta: Vector) -> RowScores:
         baseline = None if self.shared is None else self.shared.read()
         if baseline is None:
             return stratum_scores(matrix, survival, eta, self.task.ties)
-        return scores(matrix, survival, np.exp(kept(eta)), baseline)
+        return row_scores(matrix, survival, np.exp(kept(eta)), baseline)
 
     def weighed(self) -> tuple[SurvivalBlock, Risk | None]:
         """The same, if enough persons carry it.

@@ -54,29 +54,38 @@ class Baseline:
         )
 
 
-def stratum_scores(matrix: Matrix, survival: Survival, eta: Vector, ties: Literal["efron", "breslow"]) -> Matrix:
-    """The scores of the rows of a stratum: rows x columns; they add up to its gradient."""
+@dataclass(frozen=True, slots=True)
+class RowScores:
+    """The scores of some rows (rows x columns), and their martingale residuals: what each carries of its score."""
+
+    scores: Matrix
+    residuals: Vector
+
+
+def stratum_scores(matrix: Matrix, survival: Survival, eta: Vector, ties: Literal["efron", "breslow"]) -> RowScores:
+    """Those of the rows of a stratum; the scores add up to its gradient."""
     if not survival.event.any():
-        return np.zeros_like(matrix)
+        return RowScores(np.zeros_like(matrix), np.zeros(len(eta)))
     matrix, eta = centred(matrix, eta)
     risk = np.exp(eta)
-    return scores(matrix, survival, risk, Baseline.of(comparisons(matrix, survival, risk, ties)))
+    return row_scores(matrix, survival, risk, Baseline.of(comparisons(matrix, survival, risk, ties)))
 
 
-def scores(matrix: Matrix, survival: Survival, risk: Vector, baseline: Baseline) -> Matrix:
-    """The scores of rows with these risks, by what they were compared with."""
+def row_scores(matrix: Matrix, survival: Survival, risk: Vector, baseline: Baseline) -> RowScores:
+    """Those of rows with these risks, by what they were compared with."""
+    event = survival.event
     until = np.searchsorted(baseline.moments, survival.time, side="right")
     since = np.zeros_like(until)
     if survival.entry is not None:
         since = np.searchsorted(baseline.moments, survival.entry, side="right")
     shares = _between(baseline.inverse[:, None], since, until)[:, 0]
     pulls = _between(baseline.pulls, since, until)
-    own = until[survival.event] - 1  # the moment of each row with the event
-    shares[survival.event] -= baseline.tied[own]
-    pulls[survival.event] -= baseline.tied_pulls[own]
+    own = until[event] - 1  # the moment of each row with the event
+    shares[event] -= baseline.tied[own]
+    pulls[event] -= baseline.tied_pulls[own]
     made = risk[:, None] * (pulls - matrix * shares[:, None])
-    made[survival.event] += matrix[survival.event] - baseline.means[own]
-    return made
+    made[event] += matrix[event] - baseline.means[own]
+    return RowScores(made, event.astype(np.float64) - risk * shares)
 
 
 def _between(values: Matrix, since: Places, until: Places) -> Matrix:

@@ -62,8 +62,8 @@ def _sums(question: CoxStep, found: SurvivalBlock, risk: Risk | None) -> list[in
         deaths = events_at(found.survival, times) if times else []
         return moments_sums(question.task.table, found.part) + _counts(deaths)
     if isinstance(risk, WeighedScores):
-        middle = squared(risk.scores, found.part.persons)
-        return _finite(question, [len(risk.scores), risk.events], middle[np.triu_indices(len(middle))])
+        middle = squared(risk.made.scores, found.part.persons)
+        return _finite(question, [len(risk.straight), risk.events], middle[np.triu_indices(len(middle))])
     if isinstance(risk, SharedRisk):
         deaths = [] if question.shared is None else question.shared.deaths
         own = site_sums(risk.matrix, found.survival, risk.eta, question.task, deaths)

@@ -13,6 +13,10 @@ from medspace.learning.net.model import NetFitted
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
 IN_TURN = msgid("The hospitals trained in turn ({hospitals}): what each of them changed was shown to the others.")
+SEARCHED = msgid(
+    "Its values were chosen among {trials} combinations, by the loss on patients set apart; all of them together "
+    "were trained for {all} rounds. Patients held out were not looked at."
+)
 SHOWN = 12  # rounds of the curve, as people see it
 
 
@@ -20,13 +24,9 @@ def describe(result: Result, names: Mapping[str, str]) -> ModelDescription:
     """What a trained net is; `names` are those of the hospitals, by their DIDs."""
     fitted = held(result.content)
     facts = _facts(fitted, result.rows, names)
-    return ModelDescription(
-        _title(fitted),
-        facts,
-        (_curve(fitted), *tables(fitted.judged), *mitigation.tables(fitted.mitigated)),
-        _quality(fitted, facts),
-        _said(fitted, names),
-    )
+    said = (*tables(fitted.judged), *mitigation.tables(fitted.mitigated))
+    shown = (_curve(fitted), *_trials(fitted), *said)
+    return ModelDescription(_title(fitted), facts, shown, _quality(fitted, facts), _said(fitted, names))
 
 
 def held(content: JsonObject) -> NetFitted:
@@ -61,6 +61,7 @@ def _facts(fitted: NetFitted, rows: int, names: Mapping[str, str]) -> JsonObject
         "quality": _measured(fitted, rows, names),
         "uncarried": list(fitted.uncarried),
         "measured_on": fitted.measured_on,
+        **({"trials": msgspec.to_builtins(fitted.trials)} if fitted.trials else {}),
         **({"cycle": list(fitted.cycle)} if fitted.cycle else {}),
         **({} if fitted.judged is None else {"judged": msgspec.to_builtins(fitted.judged)}),
         **({} if fitted.mitigated is None else {"mitigated": msgspec.to_builtins(fitted.mitigated)}),
@@ -107,6 +108,25 @@ def _curve(fitted: NetFitted) -> ReportTable:
     return ReportTable(tuple(columns[: len(curves) + 1]), rows, Text(msgid("Training")))
 
 
+def _trials(fitted: NetFitted) -> tuple[ReportTable, ...]:
+    """What was tried, if anything was."""
+    if not fitted.trials:
+        return ()
+    names = list(fitted.trials[0].values)
+    columns = (*map(Text, names), Text(msgid("rounds trained")), Text(msgid("least loss on patients set apart")))
+    rows: tuple[tuple[str | int, ...], ...] = tuple(
+        (*(f"{float(one.values[name]):g}" for name in names), one.rounds, f"{float(one.loss):.4f}")
+        for one in fitted.trials
+    )
+    return (ReportTable((*columns, Text(msgid("chosen"))), _marked(rows, fitted), Text(msgid("Search"))),)
+
+
+def _marked(rows: tuple[tuple[str | int, ...], ...], fitted: NetFitted) -> tuple[tuple[str | int | Text, ...], ...]:
+    return tuple(
+        (*row, Text(msgid("yes")) if one.chosen else "") for row, one in zip(rows, fitted.trials, strict=True)
+    )
+
+
 def _said(fitted: NetFitted, names: Mapping[str, str]) -> tuple[Text, ...]:
     facts: dict[str, Fact | Text] = {"rounds": fitted.rounds, "best": fitted.best_round}
     said = [
@@ -117,6 +137,12 @@ def _said(fitted: NetFitted, names: Mapping[str, str]) -> tuple[Text, ...]:
     if fitted.cycle:
         listed = ", ".join(names.get(one, one) for one in fitted.cycle)
         said.append(Text(IN_TURN, {"hospitals": listed}))
+    if fitted.trials:
+        tried: dict[str, Fact | Text] = {
+            "trials": len(fitted.trials),
+            "all": sum(one.rounds for one in fitted.trials),
+        }
+        said.append(Text(SEARCHED, tried))
     if fitted.checked:
         said.append(
             Text(msgid("The round was chosen by the loss on patients whom each hospital set apart from training."))

@@ -1,7 +1,8 @@
 """The errors of neural networks, beside those of their table (`glm.errors`).
 
 RunError
- `- DivergedError  the weights grew without end
+ |- DivergedError  the weights grew without end
+ `- UnvalidatedError  no patients were set apart to choose by
 StepInvalidError
  `- LocallyDivergedError  a site's own training did not stay finite
 InvalidInputError
@@ -23,6 +24,15 @@ class DivergedError(RunError):
     code = "learning.diverged"
     sentence = msgid("The training diverged in round {round}: the weights grew without bound.")
     next_step = msgid("Lower the learning rate (`rate`, `server_rate`) or the norm bound (`clip`) of the task.")
+    exit_code = InvalidInputError.exit_code
+
+
+class UnvalidatedError(RunError):
+    """No patients were set apart, at any site, by whom something could be chosen."""
+
+    code = "learning.unvalidated"
+    sentence = msgid("No hospital has enough patients to set apart, so nothing can be chosen by them.")
+    next_step = msgid("Leave `search` out of the task, raise `validation`, or ask hospitals with more patients.")
     exit_code = InvalidInputError.exit_code
 
 

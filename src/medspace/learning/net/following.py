@@ -20,6 +20,7 @@ from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.errors import DivergedError
 from medspace.learning.net.model import Best, NetPhase, NetState
 from medspace.learning.net.network import Perceptron, TrainableNetwork
+from medspace.learning.net.searching import alone, begun, searched
 from medspace.learning.net.server import AdaptiveMoments, stepped
 from medspace.learning.net.task import ADAPTIVE, NetTask
 from medspace.learning.net.totals import TrainingTotal, means
@@ -55,7 +56,7 @@ def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetSta
     balance = stand.balance
     if task.local.class_weights == "balanced":
         balance = (total.rows / (2 * (total.rows - cases)), total.rows / (2 * cases))
-    return replace(
+    begins = replace(
         stand,
         phase=NetPhase.TRAINING if task.before == 1 else NetPhase.MITIGATION,
         round=stand.round + 1,
@@ -68,6 +69,7 @@ def after_moments(task: NetTask, stand: NetState, total: MomentsTotal) -> NetSta
         first=remembered,
         second=remembered,
     )
+    return begins if task.search is None else begun(begins, len(task.search.trials))
 
 
 def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:
@@ -76,7 +78,7 @@ def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetS
     Raises:
         DivergedError: the weights grew without bound.
     """
-    best, trained = _best(task, stand, total), stand.round - task.before
+    best = _best(stand, total)
     seen = replace(
         stand,
         round=stand.round + 1,
@@ -85,11 +87,14 @@ def after_training(task: NetTask, stand: NetState, total: TrainingTotal) -> NetS
         best=best,
         mitigation=_differing(stand, total),
     )
-    tired = best is not None and task.patience > 0 and trained - best.round >= task.patience
-    moved = _moved(task, seen, total)
-    if trained + 1 < task.rounds and not tired:
+    tired = best is not None and task.patience > 0 and len(stand.losses) - best.round >= task.patience
+    moved = _moved(task.tried(stand.trial), seen, total)
+    if task.search is not None:
+        tired = tired and alone(stand)
+        moved = searched(moved, task.search.rounds)
+    if stand.round - task.before + 1 < task.rounds and not tired:
         return moved
-    chosen = moved.weights if best is None else best.weights
+    chosen = moved.weights if moved.best is None else moved.best.weights
     equal = task.table.mitigate is not None and task.table.mitigate.equal is not None
     ending = NetPhase.THRESHOLDS if equal else NetPhase.EVALUATION
     return replace(moved, phase=ending, weights=chosen, previous=(), control=(), first=(), second=())
@@ -108,14 +113,14 @@ def _differing(stand: NetState, total: TrainingTotal) -> MitigationStand | None:
     return replace(stand.mitigation, differs=tuple(found))
 
 
-def _best(task: NetTask, stand: NetState, total: TrainingTotal) -> Best | None:
-    """The best weights so far, by the patients set apart, and after how many rounds of training they were asked."""
+def _best(stand: NetState, total: TrainingTotal) -> Best | None:
+    """The best weights so far, by the patients set apart; those of the question, after as many rounds as losses."""
     if not total.apart:
         return stand.best
     loss = means([total.apart_loss], total.apart)[0]
     if stand.best is not None and stand.best.loss <= loss:
         return stand.best
-    return Best(stand.weights, loss, stand.round - task.before)
+    return Best(stand.weights, loss, len(stand.losses))
 
 
 def _moved(task: NetTask, stand: NetState, total: TrainingTotal) -> NetState:

@@ -64,6 +64,7 @@ class NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the questions after the first ask about; `previous` and `control` are those of SCAFFOLD.
 
     `groups` are those that the net is judged for (`glm.grouping`), `mitigated` is what is done for some of them.
+    `trial` is that of a search whose values count.
     """
 
     weights: list[float]
@@ -73,6 +74,7 @@ class NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     control: list[float] = []
     groups: list[list[int]] = []
     mitigated: mitigating.MitigatedForm | None = None
+    trial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,9 @@ def _form(task: NetTask, step: Step) -> NetForm:
     controls = (0, size) if task.server.strategy == "scaffold" else (0,)
     if len(form.weights) != size or len(form.previous) not in controls or len(form.control) not in controls:
         raise invalid(step, msgid("the weights do not have the shape of the task"))
+    trials = 1 if task.search is None else len(task.search.trials)
+    if not 0 <= form.trial < trials:
+        raise invalid(step, msgid("the task has no such trial"))
     numbers = np.abs(np.concatenate([form.weights, form.previous, form.control, form.balance]))
     if not (numbers <= MOST_WEIGHT).all():
         raise invalid(step, msgid("the weights must be finite, and none too large"))

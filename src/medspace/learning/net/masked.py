@@ -28,7 +28,8 @@ from medspace.learning.net import following
 from medspace.learning.net.classes import ClassQuality, check_classes, class_shape, class_total, graded_measures
 from medspace.learning.net.following import MOST_WEIGHT, network_of
 from medspace.learning.net.judging import NetForm
-from medspace.learning.net.model import NetFitted, NetPhase, NetState, read
+from medspace.learning.net.model import NetFitted, NetPhase, NetState, TrialRecord, read
+from medspace.learning.net.searching import records
 from medspace.learning.net.summing import NetSumming
 from medspace.learning.net.task import NET, NetTask, parse
 from medspace.learning.net.totals import check_training, training_shape, training_total
@@ -52,6 +53,7 @@ class _NetOutcome(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     graded: ClassQuality | None = None
     judged: Judgement | None = None
     mitigated: Mitigated | None = None
+    trials: list[TrialRecord] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,11 @@ class MaskedNet(Walk[NetState]):
             graded=stand.graded,
             judged=as_asked(self.task.table, stand.judged),
             mitigated=published(self.task.table, stand.mitigation, stand.judged),
+            trials=[] if self.task.search is None else records(self.task.search, stand),
         )
         said: JsonObject = exact(msgspec.to_builtins(made))
+        if not made.trials:
+            del said["trials"]  # outcomes of tasks without a search are those of earlier versions
         return said
 
     def measures(self, state: State, own: JsonObject) -> tuple[Measure, ...]:
@@ -182,6 +187,7 @@ class MaskedNet(Walk[NetState]):
             judged=made.judged,
             cycle=self.task.cycle,
             mitigated=made.mitigated,
+            trials=tuple(made.trials),
         )
         return Result(msgspec.to_builtins(fitted), made.rows, tuple(sites))
 
@@ -221,6 +227,9 @@ def _asked(stand: NetState) -> JsonObject:
         form = NetForm(list(stand.weights), stand.arranged, stand.balance)
     said: JsonObject = msgspec.to_builtins(form)
     del said["mitigated"]  # questions of tasks without it are those of earlier versions
+    if stand.trials:
+        return {**said, "trial": stand.trial}
+    del said["trial"]  # questions of tasks without a search are those of earlier versions
     return said
 
 

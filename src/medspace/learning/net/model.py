@@ -37,13 +37,41 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialStand:
+    """Where one trial of a search stands (`searching`); the fields of `NetState`. One that has ended: its curves."""
+
+    trial: int
+    weights: tuple[float, ...] = ()
+    previous: tuple[float, ...] = ()
+    control: tuple[float, ...] = ()
+    first: tuple[float, ...] = ()
+    second: tuple[float, ...] = ()
+    best: Best | None = None
+    losses: tuple[float, ...] = ()
+    checked: tuple[float, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """What became of one trial of a search: its values and its least loss on patients set apart, exact text."""
+
+    values: dict[str, str]
+    rounds: int
+    loss: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NetState:
     """Where training stands after `round` totals.
 
     `weights` are those of the next question. `first` and `second` are what an adaptive strategy remembers. With
     SCAFFOLD, `previous` are the weights of the last question and `control` the mean gradient there. `balance` is how
     much a row counts without and with the outcome. `losses` are the mean losses of the weights of each question,
-    `checked` those on the patients set apart. `groups`, `having` and `judged` as in `glm.following.MaskedFitState`.
+    `checked` those on the patients set apart. In a search they are those of the `trial` that is trained, which has
+    been for `stage` rounds since its turn came; `trials` has where all of them stood when they were left. `groups`,
+    `having` and `judged` as in `glm.following.MaskedFitState`.
     """
 
     phase: NetPhase = NetPhase.MOMENTS
@@ -66,6 +94,9 @@ class NetState:
     having: tuple[tuple[int, ...], ...] = ()
     judged: Judgement | None = None
     mitigation: MitigationStand | None = None
+    trials: tuple[TrialStand, ...] = ()
+    trial: int = 0
+    stage: int = 0
 
     @property
     def objective(self) -> float | None:
@@ -95,6 +126,9 @@ class NetState:
         ):  # states of tasks without groups are those of earlier versions
             if not said[name]:
                 del said[name]
+        if not self.trials:
+            for name in ("trials", "trial", "stage"):
+                del said[name]
         return said
 
 
@@ -110,7 +144,8 @@ class NetFitted:
     `widths` are the inputs, the hidden layers and the output; `inputs` names the columns, which are filled, centred
     and scaled as `layout` says. `weights` are in the order of `network.Perceptron`. They are those after `best_round`
     rounds of training out of `rounds`. `losses` and `checked` are the curves, the latter of patients set apart. In a
-    `cycle` the hospitals trained by turns, and each saw what the one before had changed.
+    `cycle` the hospitals trained by turns, and each saw what the one before had changed. `trials` are those of a
+    search, of which one was trained on; curves and rounds are its own.
     """
 
     widths: tuple[int, ...]
@@ -132,3 +167,4 @@ class NetFitted:
     judged: Judgement | None = None
     cycle: tuple[str, ...] = ()
     mitigated: Mitigated | None = None
+    trials: tuple[TrialRecord, ...] = ()

@@ -26,7 +26,7 @@ from medspace.learning.net.errors import LocallyDivergedError, UpdateHiddenError
 from medspace.learning.net.heads import sigmoid
 from medspace.learning.net.judging import NetForm, NetStep, WeighedNet
 from medspace.learning.net.local import TrainingRows, clipped, mean_gradient, passes, residuals, trained
-from medspace.learning.net.task import NET, parse
+from medspace.learning.net.task import NET, NetTask, parse
 from medspace.policy.outputs import UPDATE
 from medspace.privacy.rounding import UPDATE_BITS, Rounding, rounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
@@ -146,8 +146,9 @@ def _each(question: NetStep, found: WeighedNet) -> Vector:
 
 def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     """How far training moves each weight, times rows; with SCAFFOLD, also the gradient where it began."""
-    task, form, network = question.task, question.asked, question.network
+    form, network = question.asked, question.network
     assert form is not None  # noqa: S101 - the question is about weights
+    task = question.task.tried(form.trial)
     weights = np.asarray(form.weights, dtype=np.float64)
     turn = task.turn(question.step.round - task.before)
     if turn not in (None, question.admission.holder):
@@ -155,7 +156,7 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     balance = np.where(found.labels == 1.0, *form.balance[::-1])
     counts, pulls = question.treatment(found.part)
     rows = TrainingRows(found.columns, found.labels, balance * counts, pulls if pulls.any() else None)
-    drift = _drift(question, form, rows) if form.previous else None
+    drift = _drift(question, task, form, rows) if form.previous else None
     how = task.local.of_round(question.step.round - task.before, task.rounds)
     least = _least(question, found)
     after = trained(network, weights, rows, how, _order(question), drift, least)
@@ -165,7 +166,7 @@ def _moved(question: NetStep, found: WeighedNet) -> list[Vector]:
     reach = min(how.rate * passes(rows.size, how, least).steps * carried, task.clip)
     moved = [_coarse(question, clipped(after - weights, task.clip), reach) * (rows.size if turn is None else 1)]
     if task.server.strategy == "scaffold":
-        moved.append(_slope(question, weights, rows, carried) * rows.size)
+        moved.append(_slope(question, task, weights, rows, carried) * rows.size)
     return moved
 
 
@@ -197,15 +198,15 @@ def _carried(question: NetStep, weights: Vector, rows: TrainingRows) -> float:
     return float(np.abs(residuals(question.network, weights, rows)).sum(axis=1).mean())
 
 
-def _slope(question: NetStep, weights: Vector, rows: TrainingRows, carried: float) -> Vector:
+def _slope(question: NetStep, task: NetTask, weights: Vector, rows: TrainingRows, carried: float) -> Vector:
     """The mean gradient of the rows at some weights, as it is summed."""
-    slope = mean_gradient(question.network, weights, rows, question.task.local.l2)
-    return _coarse(question, clipped(slope, question.task.clip), min(carried, question.task.clip))
+    slope = mean_gradient(question.network, weights, rows, task.local.l2)
+    return _coarse(question, clipped(slope, task.clip), min(carried, task.clip))
 
 
-def _drift(question: NetStep, form: NetForm, rows: TrainingRows) -> Vector:
+def _drift(question: NetStep, task: NetTask, form: NetForm, rows: TrainingRows) -> Vector:
     """The mean gradient of all sites at the weights of the question before, less that of this one (option I)."""
     previous = np.asarray(form.previous, dtype=np.float64)
     carried = _carried(question, previous, rows)
-    made: Vector = np.asarray(form.control, dtype=np.float64) - _slope(question, previous, rows, carried)
+    made: Vector = np.asarray(form.control, dtype=np.float64) - _slope(question, task, previous, rows, carried)
     return made

@@ -19,6 +19,7 @@ from medspace.learning.glm.task import HOLDOUTS, Fraction, GlmTask, Name, fracti
 from medspace.learning.glm.task import parse as parse_table
 from medspace.learning.net.heads import BINARY, OutputHead
 from medspace.learning.net.images import Augmentation, ImageForm, ImageInput
+from medspace.learning.net.searching import FEWEST_TRIALS, MOST_TRIALS, Search
 from medspace.learning.reading import remembering
 from medspace.runs.errors import TaskInvalidError
 
@@ -111,7 +112,8 @@ class NetTask:
     values, split, questions, and what sites demand. Its `max_rounds` counts every question: moments, training,
     evaluation. With `images` the input are the images beside the table, whose features are then the means of their
     channels. With a `cycle`, the DIDs of hospitals, one of them trains in each round, by turns, and its change is the
-    step (Chang et al. 2018): the total shows it to all others.
+    step (Chang et al. 2018): the total shows it to all others. With a `search`, values of the training are chosen
+    first (`searching`), within the same rounds.
     """
 
     table: GlmTask
@@ -127,6 +129,7 @@ class NetTask:
     seed: int = 0
     images: ImageInput | None = None
     cycle: tuple[str, ...] = ()
+    search: Search | None = None
 
     @cached_property
     def head(self) -> OutputHead:
@@ -146,6 +149,19 @@ class NetTask:
         plan = self.table.mitigate
         return self.table.max_rounds - self.before - 1 - (plan is not None and plan.equal is not None)
 
+    def tried(self, trial: int) -> "NetTask":
+        """The task with the values of one trial of its search; as it is, if it has none."""
+        if self.search is None:
+            return self
+        one = self.search.trials[trial]
+        local = replace(
+            self.local,
+            rate=self.local.rate if one.rate is None else one.rate,
+            l2=self.local.l2 if one.l2 is None else one.l2,
+        )
+        rate = self.server.rate if one.server_rate is None else one.server_rate
+        return replace(self, local=local, server=replace(self.server, rate=rate))
+
     def turn(self, number: int) -> str | None:
         """Whose turn round `number` of training is, from 1; None where all hospitals train together."""
         return self.cycle[(number - 1) % len(self.cycle)] if self.cycle else None
@@ -162,6 +178,7 @@ class NetTask:
         if self.images is not None:
             table |= {"features": [], "images": self.images.document()}
         cycle = {"cycle": list(self.cycle)} if self.cycle else {}
+        search = {} if self.search is None else {"search": self.search.document()}
         return table | {
             "task": NET,
             "layers": list(self.layers),
@@ -173,11 +190,24 @@ class NetTask:
             "patience": self.patience,
             "seed": self.seed,
             **cycle,
+            **search,
         }
 
     def digest(self) -> str:
         """The digest of the canonical form."""
         return digest(self.document())
+
+
+Values = Annotated[list[Fraction], msgspec.Meta(max_length=MOST_TRIALS)]
+
+
+class _SearchForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The values that are tried, in all combinations."""
+
+    rate: Values = []
+    l2: Values = []
+    server_rate: Values = []
+    rounds: Annotated[int, msgspec.Meta(ge=1, le=50)] = 4
 
 
 class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -215,6 +245,7 @@ class _NetForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cycle: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]], msgspec.Meta(max_length=MOST_TURNS)
     ] = []
+    search: _SearchForm | None = None
     missing: Any = "indicator+mean"
     evaluation: Any = {}
     judge: Any = None
@@ -274,6 +305,7 @@ def parse(document: Json) -> NetTask:
         seed=form.seed,
         images=images,
         cycle=tuple(form.cycle),
+        search=None if form.search is None else _search(form.search),
     )
     _check(task)
     return task
@@ -332,6 +364,17 @@ def _local(form: _NetForm) -> LocalTraining:
     )
 
 
+def _search(given: _SearchForm) -> Search:
+    def values(name: str, least: float, most: float) -> tuple[float, ...]:
+        found = tuple(fraction(name, one, least, most) for one in getattr(given, name))
+        if len(set(found)) < len(found):
+            raise _refused(msgid("search names a value of {name} twice"), name=name)
+        return found
+
+    rates, penalties = values("rate", 1e-8, 100.0), values("l2", 0.0, 1e6)
+    return Search(rates, penalties, values("server_rate", 1e-8, 100.0), given.rounds)
+
+
 def _server(form: _NetForm) -> ServerStep:
     rate = (0.01 if form.strategy in ADAPTIVE else 1.0) if form.server_rate is None else form.server_rate
     return ServerStep(
@@ -358,6 +401,8 @@ def _check(task: NetTask) -> None:
         raise _refused(
             msgid("cycle names the hospitals in their order, each once, and belongs to the strategy cyclic")
         )
+    if task.search is not None:
+        _check_search(task, task.search)
     if task.ordinal and not task.classes:
         raise _refused(msgid("ordinal belongs to classes"))
     if task.classes and task.table.judge is not None:
@@ -375,6 +420,29 @@ def _check_mitigation(task: NetTask) -> None:
         return
     if task.rounds < 1:
         raise _refused(msgid("max_rounds leaves no round to train in"))
+
+
+def _check_search(task: NetTask, search: Search) -> None:
+    trials = len(search.trials)
+    if not FEWEST_TRIALS <= trials <= MOST_TRIALS:
+        raise _refused(
+            msgid("search tries {count} combinations; it must be {least} to {most}"),
+            count=trials,
+            least=FEWEST_TRIALS,
+            most=MOST_TRIALS,
+        )
+    if not task.validation:
+        raise _refused(msgid("search needs validation: patients who are set apart, such as validation = 0.2"))
+    if task.cycle or task.local.schedule != "constant" or task.table.mitigate is not None:
+        raise _refused(msgid("search goes with schedule constant, and neither with the strategy cyclic nor mitigate"))
+    if search.cost >= task.rounds:
+        raise _refused(
+            msgid("search takes {cost} rounds of training, so max_rounds must be {least} or more"),
+            cost=search.cost,
+            least=search.cost + 3,
+        )
+    if trials * most_weights(task) > MOST_WEIGHTS:
+        raise _refused(msgid("the nets of a search have more than {most} weights together"), most=MOST_WEIGHTS)
 
 
 def most_weights(task: NetTask) -> int:

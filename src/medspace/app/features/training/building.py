@@ -87,6 +87,9 @@ class TrainingWishes:
     ordinal: bool = False
     strategy: str = "fedavg"
     cycle: str = ""
+    search_rate: str = ""
+    search_l2: str = ""
+    search_rounds: str = "4"
     rate: str = "0.05"
     epochs: str = "1"
     rounds: str = "32"
@@ -232,6 +235,10 @@ def _net(wished: TrainingWishes, target: TargetChoice, choice: JsonObject) -> Js
     }
     if own["strategy"] == "cyclic":
         own["cycle"] = _listed(wished.cycle)
+    tried = {"rate": wished.search_rate, "l2": wished.search_l2}
+    values: JsonObject = {name: [_number(name, one) for one in _listed(text)] for name, text in tried.items() if text}
+    if values:
+        own["search"] = values | {"rounds": _whole("search_rounds", wished.search_rounds)}
     if target.classes:
         own |= {"classes": list(target.classes), "ordinal": wished.ordinal}
     return own | _evaluation(wished) | _judged(wished, choice)

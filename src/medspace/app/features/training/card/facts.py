@@ -66,6 +66,7 @@ def facts_of(made: JsonObject, parameters: str | None = None) -> JsonObject:
         "noise": made.get("noise"),
         "lineage": {name: made["lineage"][name] for name in ("run", "agreements", "sites", "coordinator")},
     }
+    found |= {name: made[name] for name in ("trials", "cycle", "grid") if made.get(name)}
     signed: JsonObject = exact(found)
     return signed
 
