@@ -16,7 +16,7 @@ KEEP_FAILURE = timedelta(seconds=5)
 MOST_KEPT = 4096
 
 
-class Source(Protocol[D_co]):
+class DocumentSource(Protocol[D_co]):
     """Where documents come from: `trust.ports.Documents`, or those with the keys of credentials."""
 
     async def document(self, did: str) -> D_co:
@@ -35,11 +35,11 @@ class _CachedAnswer(Generic[D]):
 
 
 class DocumentCache(Generic[D]):
-    """`Source` that asks its source at most once in `keep` for each DID (in `keep_failure` after a failure)."""
+    """A source that is asked at most once in `keep` for each DID (in `keep_failure` after a failure)."""
 
     def __init__(
         self,
-        source: Source[D],
+        source: DocumentSource[D],
         clock: Clock,
         *,
         keep: timedelta = KEEP,

@@ -6,7 +6,7 @@ Pure functions over frozen values; nothing here fetches anything. Both profiles 
     model          `Credential` (id, types, issuer, subject, claims, valid_from, valid_until, status, schemas, text),
                    `StatusEntry`, `StatusList`, `KeyDocument` (the keys and services of a DID)
     vcjwt          `issuer_of(text)`: who claims to have signed; `verify_credential(text, document, now)`;
-                   `sign_credential(draft, key, profile)` of a `Draft`
+                   `sign_credential(draft, key, profile)` of a `CredentialDraft`
     presentations  `sign_presentation(texts, key, holder=, audience=, now=, token_id=)`;
                    `verify_presentation(text, document, audience=, now=)`: the texts of the credentials in it
     status         `verify_status_list(text, document, now)`; `check_status(entry, issuer, lists)`;

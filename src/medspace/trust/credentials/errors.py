@@ -34,7 +34,7 @@ class CredentialMalformedError(CredentialError):
 
 
 class CredentialAlgorithmError(CredentialError):
-    """Signed with an algorithm that is not accepted, or not at all."""
+    """SignedParts with an algorithm that is not accepted, or not at all."""
 
     code = "credential.algorithm"
     sentence = msgid("The credential is not signed with ES256, ES384 or EdDSA.")

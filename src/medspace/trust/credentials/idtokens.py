@@ -15,7 +15,7 @@ import msgspec
 from medspace.core.canonical import JsonObject
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.errors import CredentialKeyError, CredentialSignatureError
-from medspace.trust.credentials.jose import Signed, SigningKey
+from medspace.trust.credentials.jose import SignedParts, SigningKey
 from medspace.trust.credentials.model import KeyDocument
 from medspace.trust.credentials.vcjwt import proven
 from medspace.trust.errors import (
@@ -73,7 +73,7 @@ class IdTokenRead:
     """An ID token that was read, not proven: who it claims to be of, and its parts."""
 
     issuer: str
-    signed: Signed
+    signed: SignedParts
     claims: _Claims
 
 
@@ -143,7 +143,7 @@ def read_id_token(text: str) -> IdTokenRead:
     return IdTokenRead(claims.iss, signed, claims)
 
 
-def _split(text: str, longest: int) -> Signed:
+def _split(text: str, longest: int) -> SignedParts:
     if len(text) > longest:
         raise TokenOversizedError(limit=longest)
     try:

@@ -101,7 +101,7 @@ class EcKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedParts:
     """The parts of a compact JWS before anything is proven."""
 
     algorithm: str
@@ -140,7 +140,7 @@ def sign(key: SigningKey, payload: JsonObject, *, typ: str = "JWT", **header: st
     return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
 
 
-def split(text: str, longest: int) -> Signed:
+def split(text: str, longest: int) -> SignedParts:
     """Take a compact JWS of at most `longest` characters apart; its payload is a JSON object.
 
     Raises:
@@ -161,7 +161,7 @@ def split(text: str, longest: int) -> Signed:
     if not texts or len(signature) != ALGORITHMS[algorithm][3]:
         raise JwsError("malformed")
     signing_input = text.rpartition(".")[0].encode()
-    return Signed(algorithm, kid, typ, _object(parts[1]), signing_input, signature)
+    return SignedParts(algorithm, kid, typ, _object(parts[1]), signing_input, signature)
 
 
 def _object(part: str) -> JsonObject:

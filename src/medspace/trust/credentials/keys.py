@@ -119,7 +119,7 @@ def _unbase58(text: str) -> bytes:
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8)
 
 
-class _Method(msgspec.Struct, frozen=True):
+class _KeyForm(msgspec.Struct, frozen=True):
     id: str
     controller: str = ""
     publicKeyJwk: dict[str, object] = {}  # noqa: N815 - the name on the wire
@@ -128,14 +128,14 @@ class _Method(msgspec.Struct, frozen=True):
 
 class _Document(msgspec.Struct, frozen=True):
     id: str
-    verificationMethod: list[_Method] = []  # noqa: N815 - the name on the wire
+    verificationMethod: list[_KeyForm] = []  # noqa: N815 - the name on the wire
     authentication: list[object] = []
     assertionMethod: list[object] = []  # noqa: N815 - the name on the wire
     capabilityInvocation: list[object] = []  # noqa: N815 - the name on the wire
     service: list[object] = []
 
 
-class _Service(msgspec.Struct, frozen=True):
+class _ServiceForm(msgspec.Struct, frozen=True):
     type: str
     serviceEndpoint: str  # noqa: N815 - the name on the wire
 
@@ -181,7 +181,7 @@ def _methods(document: _Document) -> tuple[KeyMethod, ...]:
     return tuple(found)
 
 
-def _key(did: str, method: _Method) -> PublicJwk | None:
+def _key(did: str, method: _KeyForm) -> PublicJwk | None:
     try:
         if method.publicKeyMultibase:
             return _from_multibase(method.publicKeyMultibase)
@@ -203,7 +203,7 @@ def _services(document: _Document) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for entry in document.service:
         try:
-            read = msgspec.convert(entry, _Service)
+            read = msgspec.convert(entry, _ServiceForm)
         except msgspec.ValidationError:
             continue
         if len(read.serviceEndpoint) <= LONGEST_ENDPOINT:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Profile(StrEnum):
+class CredentialProfile(StrEnum):
     """The profiles of DCP 1.0, by their alias."""
 
     VC20 = "vc20-bssl/jwt"
@@ -40,7 +40,7 @@ class Credential:
     valid_until: datetime | None
     status: tuple[StatusEntry, ...]
     schemas: tuple[str, ...]
-    profile: Profile
+    profile: CredentialProfile
     text: str = field(repr=False)
 
 

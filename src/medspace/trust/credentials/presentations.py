@@ -12,7 +12,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.errors import PresentationError
 from medspace.trust.credentials.jose import SigningKey
-from medspace.trust.credentials.model import KeyDocument, Profile
+from medspace.trust.credentials.model import CredentialProfile, KeyDocument
 from medspace.trust.credentials.vcjwt import CONTEXT_V1, CONTEXT_V2, LEEWAY, proven, split
 from medspace.trust.model import ASSERTION_METHOD, AUTHENTICATION
 
@@ -33,13 +33,13 @@ def sign_presentation(
     audience: str,
     now: datetime,
     token_id: str,
-    profile: Profile = Profile.VC20,
+    profile: CredentialProfile = CredentialProfile.VC20,
 ) -> str:
     """The presentation of credentials (of that profile) by `holder` to the DID `audience`."""
     issued = int(now.timestamp())
     claims: JsonObject = {"iss": holder, "sub": holder, "aud": audience, "jti": token_id}
     claims |= {"iat": issued, "nbf": issued, "exp": issued + LIFETIME}
-    if profile is Profile.VC11:
+    if profile is CredentialProfile.VC11:
         held = {"@context": [CONTEXT_V1], "type": [_TYPE], "holder": holder, "verifiableCredential": list(texts)}
         return jose.sign(key, {**claims, "vp": held})
     enveloped = [

@@ -20,11 +20,11 @@ from medspace.trust.credentials.errors import (
     StatusListError,
 )
 from medspace.trust.credentials.jose import SigningKey
-from medspace.trust.credentials.model import Credential, KeyDocument, Profile, StatusEntry, StatusList
+from medspace.trust.credentials.model import Credential, CredentialProfile, KeyDocument, StatusEntry, StatusList
 from medspace.trust.credentials.vcjwt import (
     LEEWAY,
     VALIDITY,
-    Draft,
+    CredentialDraft,
     check_times,
     sign_credential,
     verify_long_credential,
@@ -34,9 +34,9 @@ from medspace.trust.jws import JwsError, decode, encode
 FEWEST_BITS = 131_072  # of a list that is made here: nobody can tell whose bit it is (Bitstring Status List 1.0 6.1)
 MOST_BYTES = 1 << 20  # of a list, unpacked
 LONGEST_LIST = 2 << 20  # characters, as it is signed
-LIST_TYPES: Mapping[Profile, tuple[str, str]] = {
-    Profile.VC20: ("BitstringStatusListCredential", "BitstringStatusList"),
-    Profile.VC11: ("StatusList2021Credential", "StatusList2021"),
+LIST_TYPES: Mapping[CredentialProfile, tuple[str, str]] = {
+    CredentialProfile.VC20: ("BitstringStatusListCredential", "BitstringStatusList"),
+    CredentialProfile.VC11: ("StatusList2021Credential", "StatusList2021"),
 }
 _MOST_PURPOSES = 8
 
@@ -78,16 +78,16 @@ def set_bit(bits: bytes, index: int, *, on: bool) -> bytes:
     return bytes(changed)
 
 
-def sign_status_list(draft: StatusDraft, key: SigningKey, profile: Profile = Profile.VC20) -> str:
+def sign_status_list(draft: StatusDraft, key: SigningKey, profile: CredentialProfile = CredentialProfile.VC20) -> str:
     """The signed text of a status list."""
     credential_type, subject_type = LIST_TYPES[profile]
     packed = encode(gzip.compress(draft.bits, mtime=0))
     claims = {
         "type": subject_type,
         "statusPurpose": draft.purpose,
-        "encodedList": f"u{packed}" if profile is Profile.VC20 else packed,
+        "encodedList": f"u{packed}" if profile is CredentialProfile.VC20 else packed,
     }
-    whole = Draft(
+    whole = CredentialDraft(
         draft.url,
         (credential_type,),
         draft.issuer,

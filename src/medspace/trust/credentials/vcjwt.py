@@ -22,8 +22,8 @@ from medspace.trust.credentials.errors import (
     CredentialPrematureError,
     CredentialSignatureError,
 )
-from medspace.trust.credentials.jose import Signed, SigningKey
-from medspace.trust.credentials.model import Credential, KeyDocument, KeyMethod, Profile, StatusEntry
+from medspace.trust.credentials.jose import SignedParts, SigningKey
+from medspace.trust.credentials.model import Credential, CredentialProfile, KeyDocument, KeyMethod, StatusEntry
 from medspace.trust.jws import JwsError
 from medspace.trust.model import ASSERTION_METHOD
 
@@ -33,14 +33,17 @@ MOST_TYPES, MOST_STATUS, MOST_SCHEMAS = 16, 8, 8
 LEEWAY = timedelta(seconds=10)
 CONTEXT_V1, CONTEXT_V2 = "https://www.w3.org/2018/credentials/v1", "https://www.w3.org/ns/credentials/v2"
 _STATUS_LIST_2021 = "https://w3id.org/vc/status-list/2021/v1"
-ENTRY_TYPES: Mapping[Profile, str] = {Profile.VC20: "BitstringStatusListEntry", Profile.VC11: "StatusList2021Entry"}
+ENTRY_TYPES: Mapping[CredentialProfile, str] = {
+    CredentialProfile.VC20: "BitstringStatusListEntry",
+    CredentialProfile.VC11: "StatusList2021Entry",
+}
 VALIDITY = ("revocation", "suspension")  # the purposes that decide whether a credential counts
 TYPS = (None, "JWT", "vc+jwt", "vc+ld+jwt")
 _BASE_TYPE = "VerifiableCredential"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class CredentialDraft:
     """What an issuer is about to sign; `types` without `VerifiableCredential`."""
 
     id: str
@@ -54,10 +57,12 @@ class Draft:
     schemas: Sequence[str] = field(default=())
 
 
-def sign_credential(draft: Draft, key: SigningKey, profile: Profile = Profile.VC20) -> str:
+def sign_credential(
+    draft: CredentialDraft, key: SigningKey, profile: CredentialProfile = CredentialProfile.VC20
+) -> str:
     """The signed text of a credential."""
     body = _body(draft, profile)
-    if profile is Profile.VC20:
+    if profile is CredentialProfile.VC20:
         return jose.sign(key, {**body, "iat": _seconds(draft.valid_from)}, typ="vc+jwt", cty="vc")
     ends = {} if draft.valid_until is None else {"exp": _seconds(draft.valid_until)}
     begins = _seconds(draft.valid_from)
@@ -65,8 +70,8 @@ def sign_credential(draft: Draft, key: SigningKey, profile: Profile = Profile.VC
     return jose.sign(key, {**payload, "vc": body})
 
 
-def _body(draft: Draft, profile: Profile) -> JsonObject:
-    new = profile is Profile.VC20
+def _body(draft: CredentialDraft, profile: CredentialProfile) -> JsonObject:
+    new = profile is CredentialProfile.VC20
     begins, ends = ("validFrom", "validUntil") if new else ("issuanceDate", "expirationDate")
     contexts = [CONTEXT_V2] if new else [CONTEXT_V1, _STATUS_LIST_2021]
     body: JsonObject = {
@@ -86,7 +91,7 @@ def _body(draft: Draft, profile: Profile) -> JsonObject:
     return body
 
 
-def _entry(entry: StatusEntry, profile: Profile) -> JsonObject:
+def _entry(entry: StatusEntry, profile: CredentialProfile) -> JsonObject:
     return {
         "id": f"{entry.url}#{entry.index}",
         "type": ENTRY_TYPES[profile],
@@ -109,7 +114,7 @@ def issuer_of(text: str) -> str:
     return _issuer(_body_of(split(text, LONGEST_CREDENTIAL))[0])
 
 
-def split(text: str, longest: int, typs: Sequence[str | None] = TYPS) -> Signed:
+def split(text: str, longest: int, typs: Sequence[str | None] = TYPS) -> SignedParts:
     """The parts of a signed text, with the errors of credentials.
 
     Raises:
@@ -137,7 +142,7 @@ def malformed(reason: str) -> CredentialMalformedError:
     return CredentialMalformedError(reason=Text(reason))
 
 
-def proven(signed: Signed, document: KeyDocument, *purposes: str) -> KeyMethod:
+def proven(signed: SignedParts, document: KeyDocument, *purposes: str) -> KeyMethod:
     """The key of the document, for one of these purposes, that signed.
 
     Without a `kid` only the single key of a document can have signed (DCP 1.0 4.3.3).
@@ -196,17 +201,17 @@ def check_times(
         raise CredentialExpiredError(issuer=issuer, until=until.isoformat())
 
 
-def _body_of(signed: Signed) -> tuple[JsonObject, Profile]:
+def _body_of(signed: SignedParts) -> tuple[JsonObject, CredentialProfile]:
     payload = signed.payload
     if "vc" in payload:
         body = payload["vc"]
         if not isinstance(body, dict) or "credentialSubject" in payload or signed.typ not in (None, "JWT"):
             raise malformed(msgid("it is of two versions of the data model at once"))
-        return body, Profile.VC11
+        return body, CredentialProfile.VC11
     contexts = payload.get("@context")
     if not isinstance(contexts, list) or not contexts or contexts[0] != CONTEXT_V2:
         raise malformed(msgid("it has no context of the data model 2.0, and no claim of the data model 1.1"))
-    return payload, Profile.VC20
+    return payload, CredentialProfile.VC20
 
 
 def _issuer(body: JsonObject) -> str:
@@ -220,13 +225,13 @@ def _text(value: object) -> str:
     return value
 
 
-def _credential(body: JsonObject, payload: JsonObject, profile: Profile, text: str) -> Credential:
+def _credential(body: JsonObject, payload: JsonObject, profile: CredentialProfile, text: str) -> Credential:
     issuer, (subject, claims) = _issuer(body), _subject(body)
     since, until = _times(body, payload, profile)
     credential_id = _text(body.get("id") or payload.get("jti"))
     said = {"iss": issuer, "sub": subject, "jti": credential_id}
     # A token without a claim says nothing with it; one that says something else is two credentials in one.
-    checked = ("iss", "sub") if profile is Profile.VC11 else tuple(said)
+    checked = ("iss", "sub") if profile is CredentialProfile.VC11 else tuple(said)
     if any(payload.get(name, said[name]) != said[name] for name in checked):
         raise malformed(msgid("its token and its content contradict each other"))
     return Credential(
@@ -261,8 +266,10 @@ def _subject(body: JsonObject) -> tuple[str, JsonObject]:
     return _text(subject.get("id")), {name: value for name, value in subject.items() if name != "id"}
 
 
-def _times(body: JsonObject, payload: JsonObject, profile: Profile) -> tuple[datetime, datetime | None]:
-    begins, ends = ("validFrom", "validUntil") if profile is Profile.VC20 else ("issuanceDate", "expirationDate")
+def _times(body: JsonObject, payload: JsonObject, profile: CredentialProfile) -> tuple[datetime, datetime | None]:
+    begins, ends = (
+        ("validFrom", "validUntil") if profile is CredentialProfile.VC20 else ("issuanceDate", "expirationDate")
+    )
     starts = [
         time
         for time in (_instant(body.get(begins)), _numeric(payload.get("nbf")), _numeric(payload.get("iat")))
@@ -302,12 +309,12 @@ def _objects(body: JsonObject, name: str, most: int) -> list[JsonObject]:
     return listed
 
 
-def _status(body: JsonObject, profile: Profile) -> tuple[StatusEntry, ...]:
+def _status(body: JsonObject, profile: CredentialProfile) -> tuple[StatusEntry, ...]:
     entries = []
     for one in _objects(body, "credentialStatus", MOST_STATUS):
         if one.get("type") not in ENTRY_TYPES.values():
             raise malformed(msgid("its status stands in a kind of list that is not read here"))
-        if one.get("type") != ENTRY_TYPES[profile] and profile is Profile.VC20:
+        if one.get("type") != ENTRY_TYPES[profile] and profile is CredentialProfile.VC20:
             raise malformed(msgid("its status stands in a kind of list that is not read here"))
         if one.get("statusSize", 1) != 1:
             raise malformed(msgid("its status stands in a kind of list that is not read here"))

@@ -10,7 +10,7 @@ from medspace.core.signing import Ed25519Signer
 from medspace.trust.credentials.jose import EcKey, Ed25519Key
 from medspace.trust.credentials.keys import build_key_document, parse_key_document
 from medspace.trust.credentials.model import StatusEntry
-from medspace.trust.credentials.vcjwt import Draft
+from medspace.trust.credentials.vcjwt import CredentialDraft
 
 ISSUER, HOLDER, VERIFIER = "did:web:issuer.example", "did:web:hospital.example", "did:web:verifier.example:dcp"
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -45,4 +45,4 @@ def draft(**changes):
         "status": (StatusEntry(LIST, 7, "revocation"),),
         "schemas": (),
     }
-    return Draft(**(values | changes))
+    return CredentialDraft(**(values | changes))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medspace.trust.credentials.errors import CredentialError
-from medspace.trust.credentials.model import Profile, StatusEntry, StatusList
+from medspace.trust.credentials.model import CredentialProfile, StatusEntry, StatusList
 from medspace.trust.credentials.status import (
     FEWEST_BITS,
     MOST_BYTES,
@@ -38,7 +38,7 @@ def code_of(call, *given, **named):
     return error.value.code
 
 
-@pytest.mark.parametrize("profile", tuple(Profile))
+@pytest.mark.parametrize("profile", tuple(CredentialProfile))
 def test_a_list_is_read_as_it_was_signed(profile):
     text = sign_status_list(DRAFT, KEY, profile)
     read = verify_status_list(text, DOCUMENT, NOW, url=LIST)

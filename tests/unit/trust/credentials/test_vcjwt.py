@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, OctKey
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.errors import CredentialError, PresentationError
 from medspace.trust.credentials.jose import ALGORITHMS
-from medspace.trust.credentials.model import Profile
+from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.credentials.presentations import sign_presentation, verify_presentation
 from medspace.trust.credentials.vcjwt import (
     CONTEXT_V2,
@@ -38,7 +38,7 @@ KEY = key_of(ISSUER)
 DOCUMENT = document_of(ISSUER, KEY)
 HOLDER_KEY = key_of(HOLDER)
 HOLDER_DOCUMENT = document_of(HOLDER, HOLDER_KEY)
-PROFILES = tuple(Profile)
+PROFILES = tuple(CredentialProfile)
 
 
 def payload_of(text):
@@ -54,7 +54,7 @@ def refused(text, document=DOCUMENT, now=NOW):
 def changed(profile, **body):
     """The same credential, properly signed, with another content."""
     payload = payload_of(sign_credential(draft(), KEY, profile))
-    target = payload["vc"] if profile is Profile.VC11 else payload
+    target = payload["vc"] if profile is CredentialProfile.VC11 else payload
     for name, value in body.items():
         if value is None:
             target.pop(name, None)
@@ -110,33 +110,33 @@ def test_content_that_is_wrong(profile, change, code):
 
 def test_times_of_both_places_count():
     for name, value in (("exp", 1), ("exp", "soon"), ("nbf", NOW.timestamp() + 60), ("nbf", True), ("nbf", 1e300)):
-        payload = payload_of(sign_credential(draft(), KEY, Profile.VC11)) | {name: value}
+        payload = payload_of(sign_credential(draft(), KEY, CredentialProfile.VC11)) | {name: value}
         assert refused(jose.sign(KEY, payload)) in (
             "credential.expired",
             "credential.premature",
             "credential.malformed",
         )
-    assert refused(changed(Profile.VC11, expirationDate="2020-01-01T00:00:00Z")) == "credential.expired"
-    assert refused(changed(Profile.VC11, issuanceDate="2027-01-01T00:00:00Z")) == "credential.premature"
-    assert refused(changed(Profile.VC20, validUntil="2020-01-01T00:00:00Z")) == "credential.expired"
-    assert refused(changed(Profile.VC20, validFrom="2027-01-01T00:00:00Z")) == "credential.premature"
-    assert refused(changed(Profile.VC20, validFrom="tomorrow")) == "credential.malformed"
-    payload = payload_of(sign_credential(draft(), KEY, Profile.VC20))
+    assert refused(changed(CredentialProfile.VC11, expirationDate="2020-01-01T00:00:00Z")) == "credential.expired"
+    assert refused(changed(CredentialProfile.VC11, issuanceDate="2027-01-01T00:00:00Z")) == "credential.premature"
+    assert refused(changed(CredentialProfile.VC20, validUntil="2020-01-01T00:00:00Z")) == "credential.expired"
+    assert refused(changed(CredentialProfile.VC20, validFrom="2027-01-01T00:00:00Z")) == "credential.premature"
+    assert refused(changed(CredentialProfile.VC20, validFrom="tomorrow")) == "credential.malformed"
+    payload = payload_of(sign_credential(draft(), KEY, CredentialProfile.VC20))
     assert refused(jose.sign(KEY, {k: v for k, v in payload.items() if k not in ("iat", "validFrom")})) == (
         "credential.malformed"
     )
 
 
 def test_a_credential_without_an_end_is_valid():
-    text = sign_credential(draft(valid_until=None), KEY, Profile.VC11)
+    text = sign_credential(draft(valid_until=None), KEY, CredentialProfile.VC11)
     assert verify_credential(text, DOCUMENT, NOW + timedelta(days=9999)).valid_until is None
 
 
 def test_token_and_content_that_contradict_each_other():
     for name in ("iss", "sub"):
-        payload = payload_of(sign_credential(draft(), KEY, Profile.VC11)) | {name: "did:web:other.example"}
+        payload = payload_of(sign_credential(draft(), KEY, CredentialProfile.VC11)) | {name: "did:web:other.example"}
         assert refused(jose.sign(KEY, payload)) == "credential.malformed"
-    both = payload_of(sign_credential(draft(), KEY, Profile.VC11)) | {"credentialSubject": {"id": HOLDER}}
+    both = payload_of(sign_credential(draft(), KEY, CredentialProfile.VC11)) | {"credentialSubject": {"id": HOLDER}}
     assert refused(jose.sign(KEY, both)) == "credential.malformed"
     assert refused(jose.sign(KEY, {"issuer": ISSUER, "@context": ["https://other.example", CONTEXT_V2]})) == (
         "credential.malformed"
@@ -225,7 +225,7 @@ def test_a_presentation_brings_its_credentials(profile):
     assert verify_presentation(shown, HOLDER_DOCUMENT, audience=VERIFIER, now=NOW) == texts
 
 
-def shown(change=None, *, held=None, profile=Profile.VC11, key=HOLDER_KEY):
+def shown(change=None, *, held=None, profile=CredentialProfile.VC11, key=HOLDER_KEY):
     text = sign_presentation(
         ("a.b.c",), key, holder=HOLDER, audience=VERIFIER, now=NOW, token_id="1", profile=profile
     )
