@@ -15,10 +15,15 @@ def system_for(counterpart: Counterpart, change: Callable[[System], None] = lamb
     """Serve a system that believes the counterpart's issuer; it ends with the block."""
     told: Queue[dict[str, str] | BaseException] = Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    made: list[System] = []
+
+    def changed(system: System) -> None:
+        made.append(system)
+        change(system)
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve("127.0.0.1", 0, [counterpart.issuer.did], told.put, stop, change))
+            loop.run_until_complete(serve("127.0.0.1", 0, [counterpart.issuer.did], told.put, stop, changed))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             told.put(error)
         finally:
@@ -32,6 +37,7 @@ def system_for(counterpart: Counterpart, change: Callable[[System], None] = lamb
         if isinstance(ready, BaseException):
             raise ready
         counterpart.ready = ready
+        counterpart.forget = made[0].forget
         yield counterpart
     finally:
         if not loop.is_closed():

@@ -27,14 +27,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
+from medspace.adapters.http.credentials import (
+    KEEP_LIST,
+    HttpCredentialPeers,
+    HttpKeyDocuments,
+    HttpSchemas,
+    HttpStatusLists,
+)
 from medspace.adapters.http.guard import Guard
 from medspace.adapters.sql import create, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.app.doors.bodies import problem_response
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
+from medspace.app.features.credentials.kinds import KINDS
 from medspace.app.node.listening.listener import Listener, bind
 from medspace.core.errors import MedspaceError
+from medspace.ledger import kinds
 from medspace.services.credentials.gate import TokenGate
 from medspace.services.credentials.holder import CredentialService
 from medspace.services.credentials.issuer import CredentialIssuer
@@ -51,10 +59,12 @@ from medspace.trust.documents import DocumentCache
 from medspace.trust.model import SEEN
 
 TYPES = ("MembershipCredential", "SensitiveDataCredential")
+ANOTHER = "ResearcherCredential"  # believed as well; no case is about it
 DEFAULT_ISSUER = "did:web:localhost%3A8083:issuer"
 # Both as older and as newer versions of the kit name what they ask for.
 ISSUABLE_IDS = ("credential-object-id1", "credential-object-id2")
 ROLES = ("holder", "issuer", "verifier")
+kinds.learn(KINDS)  # as whoever loads the features does
 ANYTHING = timedelta(0)  # of a cache: keys of the kit change from run to run
 
 
@@ -73,6 +83,7 @@ class System:
     issuers: Sequence[str]
     database: Any
     client: HttpClient
+    keep: timedelta = ANYTHING
     client_id: str = "kit"
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
@@ -82,7 +93,7 @@ class System:
         self.dids = {role: f"did:web:{authority}:{role}" for role in ROLES}
         self.keys = {role: new_key(did) for role, did in self.dids.items()}
         self.documents = DocumentCache(
-            HttpKeyDocuments(self.client), self.clock, keep=ANYTHING, keep_failure=ANYTHING
+            HttpKeyDocuments(self.client), self.clock, keep=self.keep, keep_failure=self.keep
         )
         self.peers = HttpCredentialPeers(self.client)
         self.prover = Prover(
@@ -118,11 +129,16 @@ class System:
             self.randomness,
         )
 
+    def forget(self) -> None:
+        """As after the time for which status lists are kept: they are looked at again."""
+        lists: Any = self.prover.lists
+        lists.age(KEEP_LIST)
+
     def _foundations(self) -> tuple[Any, ...]:
         return self.database, self.clock, self.randomness
 
     def _believed(self) -> tuple[Believed, ...]:
-        return tuple(Believed(kind, (*self.issuers, self.dids["issuer"])) for kind in TYPES)
+        return tuple(Believed(kind, (*self.issuers, self.dids["issuer"])) for kind in (*TYPES, ANOTHER))
 
     def ready(self) -> dict[str, str]:
         """What a kit has to know."""
@@ -204,6 +220,7 @@ async def serve(
     told: Callable[[dict[str, str]], None],
     stop: asyncio.Event,
     change: Callable[[System], None] = lambda _: None,
+    keep: timedelta = ANYTHING,
 ) -> None:
     """Serve until `stop`; `told` is called once it answers, `change` before."""
     listener = bind(host, port)
@@ -216,7 +233,7 @@ async def serve(
         database = await stack.enter_async_context(open_database(url, collections))
         client = HttpClient(Guard.of(loopback=True))
         stack.push_async_callback(client.close)
-        system = System(f"http://{name}:{listener.getsockname()[1]}", issuers, database, client)
+        system = System(f"http://{name}:{listener.getsockname()[1]}", issuers, database, client, keep)
         change(system)
         server = Listener(system.application())
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -89,6 +89,10 @@ class HttpStatusLists:
         self._kept[url] = (now, found)
         return found
 
+    def age(self, by: timedelta) -> None:
+        """Take what is kept for older than it is, so that it is fetched again; how new it was is still known."""
+        self._kept = {url: (at - by, kept) for url, (at, kept) in self._kept.items()}
+
     async def _fetched(self, url: str, issuer: str) -> StatusList:
         try:
             answer = await self._client.request("GET", url, limit=LONGEST_LIST, timeout=PATIENCE)

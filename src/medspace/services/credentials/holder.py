@@ -78,7 +78,7 @@ class CredentialService:
         allowed = self._allowed(proven)
         asked = messages.read(content, messages.PresentationQuery)
         wanted = self._wanted(asked, allowed)
-        held = [one for kind in wanted for one in await self._newest(kind)]
+        held = await self.database.read(lambda tx: self._newest(tx, wanted))
         return messages.written("PresentationResponseMessage", presentation=self._presented(held, proven.caller.did))
 
     def _allowed(self, proven: Proven) -> frozenset[str]:
@@ -99,17 +99,14 @@ class CredentialService:
             raise ScopeExceededError(scope=refused)
         return wanted
 
-    async def _newest(self, kind: str) -> list[HeldCredential]:
-        """Of each issuer the newest credential of a type that is not over."""
-        where = {"type": kind}
-        found = await self.database.read(
-            lambda tx: tx.find(HELD, where=where, order_by="received", descending=True, limit=PAGE)
-        )
+    def _newest(self, tx: Transaction, kinds: Sequence[str]) -> list[HeldCredential]:
+        """Of each type and issuer the newest credential that is not over."""
         now = stamp(self.clock.now())
-        newest: dict[str, HeldCredential] = {}
-        for one in found:
-            if not one.until or one.until > now:
-                newest.setdefault(one.issuer, one)
+        newest: dict[tuple[str, str], HeldCredential] = {}
+        for kind in kinds:
+            for one in tx.find(HELD, where={"type": kind}, order_by="received", descending=True, limit=PAGE):
+                if not one.until or one.until > now:
+                    newest.setdefault((kind, one.issuer), one)
         return list(newest.values())[:MOST_CREDENTIALS]
 
     def _presented(self, held: Sequence[HeldCredential], audience: str) -> list[str]:

@@ -120,9 +120,9 @@ def verify_status_list(
 
 
 def _list(credential: Credential) -> StatusList:
-    credential_type, subject_type = LIST_TYPES[credential.profile]
     claims, url = credential.claims, credential.id
-    if credential_type not in credential.types or claims.get("type") != subject_type:
+    # Issuers write the newer kind of list in the older data model as well.
+    if not any(kind in credential.types and claims.get("type") == said for kind, said in LIST_TYPES.values()):
         raise StatusListError(url=url, reason=Text(msgid("it is not a status list")))
     said = claims.get("statusPurpose")
     purposes = [said] if isinstance(said, str) else said

@@ -104,7 +104,7 @@ def list_with(**claims):
 @pytest.mark.parametrize(
     "claims",
     [
-        {"type": "StatusList2021"},
+        {"type": "Something"},
         {"statusPurpose": 7},
         {"statusPurpose": []},
         {"statusPurpose": ["a"] * 9},
