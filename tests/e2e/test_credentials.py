@@ -19,7 +19,7 @@ CATALOGUE = {"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@ty
 
 
 def desk(stage, key):
-    return stage.nodes[key].connector.of("credentials")
+    return stage.nodes[key].connector.of("credentials").parts
 
 
 def listed(stage, *keys):

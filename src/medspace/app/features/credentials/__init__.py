@@ -107,7 +107,7 @@ def _checks(examined: "Examination") -> "Iterator[HealthCheck]":
 
 async def _work(desk: "CredentialDesk") -> None:
     if desk.node.config.credentials.dcp:
-        await desk.work()
+        await desk.parts.work()
 
 
 FEATURE = Feature(

@@ -10,7 +10,8 @@ from starlette.routing import Route
 from medspace.app.doors.bodies import problem_response
 from medspace.app.doors.protocol.endpoints import BASE, VERSIONS
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
-from medspace.app.features.credentials.service import BELIEVED, CredentialDesk
+from medspace.app.features.credentials.parts import BELIEVED
+from medspace.app.features.credentials.service import CredentialDesk
 from medspace.app.node.announcing import Announcement, Entrance, TokenFor
 from medspace.app.node.config import Config
 from medspace.app.node.feature import Later
@@ -47,13 +48,13 @@ def outside(later: Later[CredentialDesk]) -> list[Route]:
     """The routes of the public door."""
 
     async def party() -> DcpParty:
-        return await (await later()).party()
+        return await (await later()).parts.party()
 
     async def believed(_: Request) -> Response:
         desk = await later()
-        if not desk.node.config.is_authority or not desk.book.text:
+        if not desk.node.config.is_authority or not desk.parts.book.text:
             return problem_response(CredentialUnknownError(id=BELIEVED), 404)
-        return Response(desk.book.text, media_type="application/jwt")
+        return Response(desk.parts.book.text, media_type="application/jwt")
 
     return [*DcpDoor(party).routes(), Route(BELIEVED, believed, methods=["GET"])]
 
@@ -63,12 +64,12 @@ def entrance(later: Later[CredentialDesk]) -> Entrance:
 
     async def prove(authorization: str | None) -> Caller:
         desk = await later()
-        proven = await desk.gate.prove(authorization)
+        proven = await desk.parts.gate.prove(authorization)
         listed = desk.node.book.current
         if listed is None or listed.find(proven.caller.did) is None:
             if not proven.access_token:
                 raise AccessTokenError
-            await desk.verifier.shown(proven.caller.did, proven.access_token, desk.node.config.credentials.ask)
+            await desk.parts.verifier.shown(proven.caller.did, proven.access_token, desk.node.config.credentials.ask)
         return proven.caller
 
     return Entrance(_is_of_dcp, prove)
@@ -105,7 +106,7 @@ def token_for(node: Node, later: Later[CredentialDesk]) -> TokenFor:
         if not await speaks(_root(url)):
             return None
         desk = await later()
-        return desk.holder.id_token(audience, node.config.credentials.show)
+        return desk.parts.holder.id_token(audience, node.config.credentials.show)
 
     return token
 
