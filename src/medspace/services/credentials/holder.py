@@ -25,7 +25,7 @@ from medspace.services.credentials.errors import (
 from medspace.services.credentials.model import HELD, MADE, OFFERS, CredentialOffer, HeldCredential, MadeRequest
 from medspace.services.credentials.ports import CredentialPeers, KeyDocuments
 from medspace.services.credentials.proving import Prover
-from medspace.trust.credentials.errors import CredentialSubjectError
+from medspace.trust.credentials.errors import CredentialIssuerError, CredentialSubjectError
 from medspace.trust.credentials.idtokens import Proven, granted_scopes, issue_access_token, issue_id_token
 from medspace.trust.credentials.jose import SigningKey
 from medspace.trust.credentials.keys import ISSUER_SERVICE
@@ -179,8 +179,11 @@ class CredentialService:
 
         Raises:
             CredentialMessageError: it cannot be read, or it is in the name of somebody else.
+            CredentialIssuerError: its sender is not believed for anything.
         """
         message = messages.read(content, messages.OfferMessage)
+        if not any(proven.caller.did in one.issuers for one in self.prover.believed()):
+            raise CredentialIssuerError(issuer=proven.caller.did, type="*")
         if message.issuer != proven.caller.did or not message.credentials:
             raise CredentialMessageError(reason=Text(msgid("it offers nothing, or in the name of somebody else")))
         ids = tuple(one.id[: messages.LONGEST_NAME] for one in message.credentials)
@@ -195,7 +198,8 @@ class CredentialService:
             if known is not None:
                 tx.replace(OFFERS, known, offer)
                 return
-            for old in tx.find(OFFERS, order_by="received", limit=PAGE)[: -MOST_HELD + 1]:
+            kept = tx.find(OFFERS, order_by="received", limit=MOST_HELD)
+            for old in kept[: max(0, len(kept) - MOST_HELD + 1)]:
                 tx.delete(OFFERS, old)
             tx.insert(OFFERS, offer)
 

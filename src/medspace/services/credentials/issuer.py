@@ -86,14 +86,16 @@ class CredentialIssuer:
         Raises:
             CredentialMessageError: it cannot be read.
             UnsupportedCredentialError: one of the credentials is not issued here.
-            NotIssuedError: the holder has too many undecided requests.
+            NotIssuedError: this holder does not get it, or has too many undecided requests.
         """
         message = messages.read(content, messages.Request)
         wanted = tuple(dict.fromkeys(one.id for one in message.credentials))
         if not wanted:
             raise UnsupportedCredentialError(id="")
         for one in wanted:
-            self._issuable(one)
+            refused = self._issuable(one).rule(proven.caller.did).refused
+            if refused:  # at once: a stranger gets no place here, and is not called back
+                raise NotIssuedError(type=one, holder=proven.caller.did, reason=refused)
         now = self.clock.now()
         name = str(UUID(new_id(self.randomness)))
         taken = TakenRequest(

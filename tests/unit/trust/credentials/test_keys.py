@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from medspace.trust.credentials import jose
 from medspace.trust.credentials.jose import EcKey
 from medspace.trust.credentials.keys import (
     CREDENTIAL_SERVICE,
@@ -15,6 +17,7 @@ from medspace.trust.credentials.keys import (
     parse_key_document,
     read_jwk,
 )
+from medspace.trust.credentials.model import PublicJwk
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.model import PURPOSES
 from tests.unit.trust.credentials.parties import HOLDER, ISSUER, document_of, ec_key, key_of
@@ -135,3 +138,17 @@ def test_what_is_no_private_key(pem):
 
 def test_a_key_does_not_show_itself():
     assert repr(ec_key("did:web:a#b")) == "EcKey(did:web:a#b)"
+
+
+def test_a_key_of_another_curve_signs_nothing():
+    with pytest.raises(ValueError, match="P-256 or P-384"):
+        ec_key("k", ec.SECP521R1())
+
+
+def test_an_address_that_is_too_long_is_left_out():
+    assert parsed(service=[{"type": "X", "serviceEndpoint": "https://" + "x" * 3000}]).services == {}
+
+
+def test_a_key_that_is_none_proves_nothing():
+    signed = jose.split(jose.sign(key_of(ISSUER), {}), 10_000)
+    assert not signed.holds(PublicJwk("EC", "P-256", "AA", "AA"))

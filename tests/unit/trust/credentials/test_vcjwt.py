@@ -79,6 +79,17 @@ def test_a_credential_is_read_as_it_was_signed(profile, algorithm):
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_a_single_subject_may_be_in_a_list(profile):
+    text = changed(profile, credentialSubject=[{"id": HOLDER, "role": "x"}])
+    assert dict(verify_credential(text, DOCUMENT, NOW).claims) == {"role": "x"}
+
+
+def test_a_credential_names_its_schemas():
+    text = sign_credential(draft(schemas=("https://issuer.example/schema",)), KEY)
+    assert verify_credential(text, DOCUMENT, NOW).schemas == ("https://issuer.example/schema",)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 def test_another_library_verifies_what_we_sign(profile):
     text = sign_credential(draft(), KEY, profile)
     assert jws.deserialize_compact(text, ECKey.import_key(KEY.public.json())).payload
