@@ -10,6 +10,7 @@ from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
 from medspace.app.features.accounts.sdk import AccountsClient
 from medspace.app.features.audit.sdk import AuditClient
 from medspace.app.features.budget.sdk import BudgetClient
+from medspace.app.features.credentials.sdk import CredentialsClient
 from medspace.app.features.duties.sdk import DutiesClient
 from medspace.app.features.export.sdk import ExportClient
 from medspace.app.features.labels.sdk import LabelsClient
@@ -32,6 +33,7 @@ from medspace.core.errors import WaitingError as WaitingError
 class Space(
     SetupClient,
     MembersClient,
+    CredentialsClient,
     OffersClient,
     LabelsClient,
     SitesClient,

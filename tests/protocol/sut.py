@@ -8,6 +8,8 @@ is at `/dsp/2025-1`; `POST /tck/negotiations/requests` and `POST /tck/transfers/
 consumer. The script names datasets and agreements, and what to do at which event:
 
     {"datasets": {ID: {TRIGGER: [ACTION, ...]}}, "agreements": {ID: {TRIGGER: [ACTION, ...]}}}
+
+With `--dcp` it is instead what speaks the Decentralized Claims Protocol 1.0, in all its roles (`tests.protocol.dcp`).
 """
 
 import argparse
@@ -286,6 +288,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=0, help="port to listen at; 0 takes a free one")
     parser.add_argument("--script", help="reactions.json: datasets, agreements, and what to do when")
+    parser.add_argument("--dcp", action="store_true", help="serve the Decentralized Claims Protocol, in all roles")
+    parser.add_argument("--issuer", action="append", help="with --dcp: the DID of an issuer that is believed")
     parser.add_argument("--page-size", type=int, default=10_000, help="datasets on one page of the catalogue")
     return parser.parse_args(arguments)
 
@@ -293,6 +297,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve from a temporary folder until SIGTERM."""
     told = options(arguments)
+    if told.dcp:
+        from tests.protocol.dcp import system  # noqa: PLC0415 - the other system does without it
+
+        system.main(told.host, told.port, told.issuer)
+        return
     script = json.loads(Path(told.script).read_text(encoding="utf-8")) if told.script else {}
     with tempfile.TemporaryDirectory(prefix="medspace-sut-") as folder:
         asyncio.run(serve(told, script, folder))

@@ -3,29 +3,43 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
 
 from medspace.core.clock import Clock
 from medspace.trust.errors import DidError, DocumentError
-from medspace.trust.model import DidDocument
-from medspace.trust.ports import Documents
+
+D_co = TypeVar("D_co", covariant=True)
+D = TypeVar("D")
 
 KEEP = timedelta(minutes=5)
 KEEP_FAILURE = timedelta(seconds=5)
 MOST_KEPT = 4096
 
 
+class DocumentSource(Protocol[D_co]):
+    """Where documents come from: `trust.ports.Documents`, or those with the keys of credentials."""
+
+    async def document(self, did: str) -> D_co:
+        """The document of a DID, fetched anew.
+
+        Raises:
+            DidError, DocumentError: it cannot be had or used.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class _CachedAnswer:
+class _CachedAnswer(Generic[D]):
     at: datetime
-    answer: DidDocument | DidError | DocumentError
+    answer: D | DidError | DocumentError
 
 
-class DocumentCache:
-    """`Documents` that asks its source at most once in `keep` for each DID (in `keep_failure` after a failure)."""
+class DocumentCache(Generic[D]):
+    """A source that is asked at most once in `keep` for each DID (in `keep_failure` after a failure)."""
 
     def __init__(
         self,
-        source: Documents,
+        source: DocumentSource[D],
         clock: Clock,
         *,
         keep: timedelta = KEEP,
@@ -35,10 +49,10 @@ class DocumentCache:
         self._clock = clock
         self._keep = keep
         self._keep_failure = keep_failure
-        self._kept: dict[str, _CachedAnswer] = {}
-        self._in_flight: dict[str, asyncio.Task[_CachedAnswer]] = {}
+        self._kept: dict[str, _CachedAnswer[D]] = {}
+        self._in_flight: dict[str, asyncio.Task[_CachedAnswer[D]]] = {}
 
-    async def document(self, did: str) -> DidDocument:
+    async def document(self, did: str) -> D:
         """The document, as it was at most `keep` ago.
 
         Raises:
@@ -46,22 +60,22 @@ class DocumentCache:
         """
         return await self._ask(did, self._keep)
 
-    async def fresh(self, did: str) -> DidDocument:
+    async def fresh(self, did: str) -> D:
         """The document as it is now, for a key that was just changed; asked for no more often than failures are."""
         return await self._ask(did, self._keep_failure)
 
-    async def _ask(self, did: str, keep: timedelta) -> DidDocument:
+    async def _ask(self, did: str, keep: timedelta) -> D:
         kept = self._kept.get(did)
         if kept is None or self._clock.now() - kept.at >= self._span(kept, keep):
             kept = await asyncio.shield(self._fetch(did))
-        if isinstance(kept.answer, DidDocument):
-            return kept.answer
-        raise kept.answer.with_traceback(None)  # a kept error would grow with every raise
+        if isinstance(kept.answer, DidError | DocumentError):
+            raise kept.answer.with_traceback(None)  # a kept error would grow with every raise
+        return kept.answer
 
-    def _span(self, kept: _CachedAnswer, keep: timedelta) -> timedelta:
-        return keep if isinstance(kept.answer, DidDocument) else self._keep_failure
+    def _span(self, kept: _CachedAnswer[D], keep: timedelta) -> timedelta:
+        return self._keep_failure if isinstance(kept.answer, DidError | DocumentError) else keep
 
-    def _fetch(self, did: str) -> asyncio.Task[_CachedAnswer]:
+    def _fetch(self, did: str) -> asyncio.Task[_CachedAnswer[D]]:
         # A task of its own: a caller that goes away must not take the answer from the others.
         task = self._in_flight.get(did)
         if task is None:
@@ -70,8 +84,8 @@ class DocumentCache:
             task.add_done_callback(lambda _: self._in_flight.pop(did, None))
         return task
 
-    async def _fetch_now(self, did: str) -> _CachedAnswer:
-        answer: DidDocument | DidError | DocumentError
+    async def _fetch_now(self, did: str) -> _CachedAnswer[D]:
+        answer: D | DidError | DocumentError
         try:
             answer = await self._source.document(did)
         except (DidError, DocumentError) as error:

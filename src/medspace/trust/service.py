@@ -102,16 +102,16 @@ class Gatekeeper:
             raise TokenReplayedError from None
 
 
-def bearer(authorization: str | None) -> str:
-    """The token of an Authorization header (RFC 6750 2.1).
+def bearer(authorization: str | None, longest: int = tokens.LONGEST_TOKEN) -> str:
+    """The token of an Authorization header (RFC 6750 2.1), of at most `longest` characters.
 
     Raises:
         UnauthenticatedError: there is none, it is of another scheme, or it is too long.
     """
     if not authorization:
         raise TokenMissingError
-    if len(authorization) > tokens.LONGEST_TOKEN + len("Bearer "):
-        raise TokenOversizedError(limit=tokens.LONGEST_TOKEN)
+    if len(authorization) > longest + len("Bearer "):
+        raise TokenOversizedError(limit=longest)
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMalformedError

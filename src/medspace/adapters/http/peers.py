@@ -1,7 +1,7 @@
 """What medspace asks of other parties, over the one HTTP client: messages, documents, members, steps."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -129,6 +129,7 @@ class DspClient:
         self._client = client
         self._identity = identity
         self._limit = limit
+        self.tokens: Callable[[str, str], Awaitable[str | None]] | None = None  # other tokens, by address and DID
 
     async def post(self, url: str, message: JsonObject, audience: str) -> Reply:
         """Send one JSON message to `url`, with a token for the DID `audience`.
@@ -155,16 +156,18 @@ class DspClient:
         Raises:
             UnreachableError: as for `post`.
         """
-        return _reply(await self._client.request("GET", url, headers=self._token(audience), limit=self._limit))
+        headers = await self._token(url, audience)
+        return _reply(await self._client.request("GET", url, headers=headers, limit=self._limit))
 
     async def _post(self, url: str, message: JsonObject, audience: str) -> HttpResponse:
-        headers, body = self._token(audience), _encoder.encode(message)
+        headers, body = await self._token(url, audience), _encoder.encode(message)
         return await self._client.request(
             "POST", url, headers=headers, body=body, timeout=ANSWER_TIME, limit=self._limit
         )
 
-    def _token(self, audience: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._identity.token_for(audience)}"}
+    async def _token(self, url: str, audience: str) -> dict[str, str]:
+        other = None if self.tokens is None else await self.tokens(url, audience)
+        return {"Authorization": f"Bearer {other or self._identity.token_for(audience)}"}
 
 
 class HttpDocuments:

@@ -6,7 +6,7 @@ conditions, sources. What people can do is a feature and its line in `compose.fe
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,10 @@ from medspace.app.compose.parts import (
     histories_of,
 )
 from medspace.app.compose.road import Road
+from medspace.app.doors.callers import Authenticate
 from medspace.app.doors.counting import RequestCounter
 from medspace.app.doors.protocol.prefix import Prefixed, prefix_of
+from medspace.app.node.announcing import Entrance
 from medspace.app.node.assets import Assets
 from medspace.app.node.config import Config
 from medspace.app.node.feature import Feature
@@ -43,6 +45,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.decoding import know_forms
 from medspace.core.text import Text, msgid
 from medspace.services.tokens.service import Tokens
+from medspace.trust.model import Caller
 
 if TYPE_CHECKING:
     from medspace.app.compose.inside import Inside
@@ -70,11 +73,16 @@ class Connector:
     def __init__(self, base: Base, membership: Membership, road: Road) -> None:
         self.config = base.config
         self.features = base.parts.features
-        self.node = node_of(base, membership, road, self._standing)
-        routes = [*road.routes(membership), *self._public()]
+        self._membership = membership
+        self.node = node_of(base, membership, road, self._standing, self._authenticate)
+        said = [one.announced(base.config) for one in self.features if one.announced is not None]
+        announced = [one for one in said if one is not None]
+        self._entrances = [*self._other_entrances()]
+        self._other_tokens(road)
+        routes = [*road.routes(membership, self._authenticate, announced), *self._public()]
         prefix = prefix_of(base.config.base_url) if base.config.public.keeps_prefix else ""
         self.public_app: ASGIApp = RequestCounter(Prefixed(Starlette(routes=routes), prefix), base.metrics, "public")
-        self._base, self._membership, self._road = base, membership, road
+        self._base, self._road = base, road
         self._inside: Inside | None = None
 
     def _public(self) -> list[Route]:
@@ -85,6 +93,25 @@ class Connector:
             if feature.public is not None
             for route in feature.public(self.node, self._later(feature.name))
         ]
+
+    def _other_entrances(self) -> Iterator[Entrance]:
+        for feature in self.features:
+            made = None if feature.entrance is None else feature.entrance(self.node, self._later(feature.name))
+            if made is not None:
+                yield made
+
+    def _other_tokens(self, road: Road) -> None:
+        for feature in self.features:
+            made = None if feature.tokens is None else feature.tokens(self.node, self._later(feature.name))
+            if made is not None:
+                road.transport.tokens = made
+
+    async def _authenticate(self, authorization: str | None) -> Caller:
+        """The caller that an Authorization header proves, in one of the ways that there are."""
+        for entrance in self._entrances:
+            if entrance.recognises(authorization):
+                return await entrance.prove(authorization)
+        return await self._membership.authenticate(authorization)
 
     def _later(self, name: str) -> Callable[[], Any]:
         async def service() -> Any:  # noqa: ANN401 - each feature has its own
@@ -155,7 +182,13 @@ class Connector:
         await self._base.close()
 
 
-def node_of(base: Base, membership: Membership, road: Road, standing: Callable[[str], Awaitable[Standing]]) -> Node:
+def node_of(
+    base: Base,
+    membership: Membership,
+    road: Road,
+    standing: Callable[[str], Awaitable[Standing]],
+    authenticate: Authenticate,
+) -> Node:
     """The connector as its features see it."""
     return Node(
         config=base.config,
@@ -175,7 +208,7 @@ def node_of(base: Base, membership: Membership, road: Road, standing: Callable[[
         client=base.client,
         identity=base.identity,
         transport=road.transport,
-        authenticate=membership.authenticate,
+        authenticate=authenticate,
         book=base.book,
         authority=membership.authority,
         facts=base.facts,

@@ -10,6 +10,7 @@ NAMES = (
     "drafting",
     "setup",
     "members",
+    "credentials",
     "offers",
     "labels",
     "sites",

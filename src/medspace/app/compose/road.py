@@ -1,6 +1,6 @@
 """Catalogue, negotiations, transfers, usage control: the road from find to release, and its public door."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +10,11 @@ from medspace.adapters.http.peers import DspClient
 from medspace.adapters.runner import ProcessRunner, ThreadPool, ThreadRunner
 from medspace.adapters.usekeys import FileUseKeys
 from medspace.app.compose.base import Base
+from medspace.app.doors.callers import Authenticate
 from medspace.app.doors.protocol.endpoints import BASE, ProtocolEndpoints, protocol_routes
 from medspace.app.doors.protocol.parts import PartEndpoint
 from medspace.app.doors.protocol.public import part_routes, public_routes
+from medspace.app.node.announcing import Announcement
 from medspace.app.node.aside import sources_of
 from medspace.app.node.assets import Assets
 from medspace.app.node.membership import Membership
@@ -150,20 +152,27 @@ class Road:
     def _check(self, address: str) -> None:
         check_callback(address, self.base.guard)
 
-    def routes(self, membership: Membership) -> list[Any]:
-        """The routes of the public listener."""
+    def routes(
+        self, membership: Membership, authenticate: Authenticate, announced: Sequence[Announcement] = ()
+    ) -> list[Any]:
+        """The routes of the public listener, with what features announce."""
         config, base = self.base.config, self.base
-        door = ProtocolEndpoints(
-            membership.authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher
-        )
+        door = ProtocolEndpoints(authenticate, self.catalogue, self.negotiations, self.transfers, self.dispatcher)
         service = ServiceEntry(f"{config.did}#catalog", "CatalogService", f"{config.base_url}{BASE}{CATALOG}")
 
         def document() -> JsonObject:  # with the current keys
-            return build_document(config.did, base.signer.public_key, [service], base.mldsa.known)
+            told = build_document(config.did, base.signer.public_key, [service], base.mldsa.known)
+            more = {kind: address for one in announced for kind, address in one.services.items()}
+            entries = [
+                {"id": f"{config.did}#{kind}", "type": kind, "serviceEndpoint": url} for kind, url in more.items()
+            ]
+            return told | {"service": [*told["service"], *entries]}
+
+        auth = next((one.auth for one in announced), None)
 
         path = document_url(config.did).removeprefix(base_url(config.did).removesuffix("/")) or "/did.json"
         return [
-            *protocol_routes(door),
-            *public_routes(document, path, membership.signed_list, self.usage, membership.authenticate),
-            *part_routes(PartEndpoint(self.usage.parts, self.usage.parts.store, membership.authenticate)),
+            *protocol_routes(door, auth),
+            *public_routes(document, path, membership.signed_list, self.usage, authenticate),
+            *part_routes(PartEndpoint(self.usage.parts, self.usage.parts.store, authenticate)),
         ]

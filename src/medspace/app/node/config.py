@@ -19,6 +19,7 @@ from medspace.adapters.logs import LogFile
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
 from medspace.app.node import portal
+from medspace.app.node.credentials import CredentialSettings
 from medspace.app.node.listening.limits import LOOPBACK
 from medspace.app.node.networks import bad_networks, is_address, is_address_of_web, is_loopback
 from medspace.core.canonical import Json, JsonObject
@@ -346,6 +347,7 @@ class Config(_Settings, frozen=True):
     jobs: Jobs = Jobs()
     checkpoints: Checkpoints = Checkpoints()
     coordination: CoordinationSettings = CoordinationSettings()
+    credentials: CredentialSettings = CredentialSettings()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # the folder of the file; set on reading
     file: str = ""  # its file name there; set on reading

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from starlette.routing import Route
 
+    from medspace.app.node.announcing import Announcement, Entrance, TokenFor
+    from medspace.app.node.config import Config
     from medspace.app.node.feeds import Watched
     from medspace.app.node.node import Node, Standing
     from medspace.app.node.pages import PortalPages
@@ -54,6 +56,8 @@ class Feature(Generic[S]):
     - `routes`: of the management API; `public`: of the public door; `pages`: of the portal; `verbs`: adds commands to
       the command line; `client`: the class with its SDK methods.
     - `local_verbs`: which of its commands, by their path, work on files and ask no connector.
+    - `announced`: what it adds to the DID document and the version document, if anything in this configuration.
+    - `entrance`: another way to prove who calls at the public door; `tokens`: what calls to others carry instead.
     - `watched`: the things whose states can be streamed, by their name in the path.
     - `work`: background work of a running connector; it stops when it is cancelled.
     - `checks`: its checks for the doctor, from the configuration and, if the connector runs, through the SDK.
@@ -73,6 +77,9 @@ class Feature(Generic[S]):
     service: "Callable[[Node], S] | None" = None
     routes: "Callable[[S], APIRouter] | None" = None
     public: "Callable[[Node, Later[S]], list[Route]] | None" = None
+    announced: "Callable[[Config], Announcement | None] | None" = None
+    entrance: "Callable[[Node, Later[S]], Entrance | None] | None" = None
+    tokens: "Callable[[Node, Later[S]], TokenFor | None] | None" = None
     pages: "Callable[[], PortalPages] | None" = None
     verbs: "Callable[[typer.Typer], None] | None" = None
     local_verbs: tuple[str, ...] = ()

@@ -142,8 +142,8 @@ class _ReplyFirst(Response):
             self._dispatcher.launch(self._intent)
 
 
-def protocol_routes(door: ProtocolEndpoints) -> list[Route]:
-    """Every endpoint of the protocol, under its base path, and the version document."""
+def protocol_routes(door: ProtocolEndpoints, auth: JsonObject | None = None) -> list[Route]:
+    """Every endpoint of the protocol, under its base path, and the version document, with its `auth` if any."""
     n, t = NegotiationMessage, TransferMessage
     posts: list[tuple[str, str, Handler]] = [
         ("/catalog/request", _CATALOGUE, door.request_catalogue),
@@ -168,7 +168,7 @@ def protocol_routes(door: ProtocolEndpoints) -> list[Route]:
     ]
     routes = [_route(door, "POST", *endpoint) for endpoint in posts]
     routes += [_route(door, "GET", *endpoint) for endpoint in gets]
-    return [*_slashed(routes), Route(VERSIONS, _versions, methods=["GET"])]
+    return [*_slashed(routes), Route(VERSIONS, _versions(auth or {}), methods=["GET"])]
 
 
 def _route(door: ProtocolEndpoints, method: str, path: str, kind: str, handler: Handler) -> Route:
@@ -187,9 +187,14 @@ def _slashed(routes: list[Route]) -> list[Route]:
     return routes + [twin for twin in twins if ":path" not in twin.path]
 
 
-async def _versions(_: Request) -> Response:
-    version = {"version": wire.VERSION, "path": BASE, "binding": "HTTPS", "identifierType": "did:web"}
-    return json_response({"protocolVersions": [version]})
+def _versions(auth: JsonObject) -> Callable[[Request], Awaitable[Response]]:
+    version: JsonObject = {"version": wire.VERSION, "path": BASE, "binding": "HTTPS", "identifierType": "did:web"}
+    shown = {"protocolVersions": [version | ({"auth": auth} if auth else {})]}
+
+    async def versions(_: Request) -> Response:
+        return json_response(shown)
+
+    return versions
 
 
 def _refusal(request: Request, kind: str, error: MedspaceError) -> Response:

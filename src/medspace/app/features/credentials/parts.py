@@ -1,0 +1,209 @@
+"""The parts of DCP of one connector, wired from what the node has; imported once somebody needs them."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+
+from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
+from medspace.app.features.credentials.door import ISSUER, DcpParty
+from medspace.app.node.node import Node
+from medspace.core.errors import MedspaceError
+from medspace.core.ids import new_id
+from medspace.services.credentials.gate import TokenGate
+from medspace.services.credentials.holder import CredentialService
+from medspace.services.credentials.issuer import CredentialIssuer
+from medspace.services.credentials.model import HeldCredential
+from medspace.services.credentials.ports import Issuable, IssuanceVerdict, KeyDocuments
+from medspace.services.credentials.proving import Prover
+from medspace.services.credentials.trustbook import TrustBook
+from medspace.services.credentials.verifier import CredentialVerifier
+from medspace.trust.credentials.believed import LARGEST_LIST, Believed, TrustList, sign_trust_list
+from medspace.trust.credentials.jose import Ed25519Key
+from medspace.trust.credentials.model import CredentialProfile, KeyDocument
+from medspace.trust.credentials.presentations import sign_presentation
+from medspace.trust.did import base_url, key_id
+from medspace.trust.documents import DocumentCache
+from medspace.trust.jws import decode, encode
+from medspace.trust.model import facts
+
+MEMBERSHIP = "MembershipCredential"
+BELIEVED = "/dcp/believed"  # of the authority: its signed list
+LIST_VALID, EVERY, SOON = timedelta(days=30), 3600.0, 5.0  # seconds between looks at the authority's list
+PAGE = 256
+
+
+class CredentialParts:
+    """Holder, verifier and, as the authority, issuer."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    # --- its parts ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def key(self) -> Ed25519Key:
+        """The key that signs: the one that the members list names."""
+        return Ed25519Key(key_id(self.node.did, self.node.signing.public_key), self.node.signing)
+
+    @cached_property
+    def documents(self) -> DocumentCache[KeyDocument]:
+        """The documents of others, with their keys."""
+        return DocumentCache(HttpKeyDocuments(self.node.client), self.node.clock)
+
+    @cached_property
+    def book(self) -> TrustBook:
+        """Who is believed for what."""
+        node, space = self.node, self.node.config.space
+        key = node.signing.public_key if node.config.is_authority else decode(space.authority_key)
+        return TrustBook(space.authority, key, node.config.credentials.narrow, node.database, node.clock)
+
+    @cached_property
+    def prover(self) -> Prover:
+        """Checks the credentials of others."""
+        node = self.node
+        lists = HttpStatusLists(node.client, self.documents, node.clock)
+        return Prover(self.documents, lists, HttpSchemas(node.client), self.book.believed, node.clock)
+
+    @cached_property
+    def holder(self) -> CredentialService:
+        """Its own credentials."""
+        node = self.node
+        peers = HttpCredentialPeers(node.client)
+        return CredentialService(
+            node.did, self.key, self.prover, self.documents, peers, node.database, node.clock, node.randomness
+        )
+
+    @cached_property
+    def issuer(self) -> CredentialIssuer | None:
+        """What it issues, if it is the authority."""
+        node = self.node
+        if not node.config.is_authority:
+            return None
+        peers, base = HttpCredentialPeers(node.client), f"{node.config.base_url}{ISSUER}"
+        return CredentialIssuer(
+            node.did,
+            self.key,
+            base,
+            self._issuables(),
+            self.documents,
+            peers,
+            node.database,
+            node.clock,
+            node.randomness,
+        )
+
+    def _issuables(self) -> tuple[Issuable, ...]:
+        return (
+            Issuable("membership", MEMBERSHIP, CredentialProfile.VC20.value, self._membership),
+            Issuable("membership-1.1", MEMBERSHIP, CredentialProfile.VC11.value, self._membership),
+        )
+
+    def _membership(self, holder: str) -> IssuanceVerdict:
+        """Members get what the members list says of them; nobody else is one."""
+        known = facts(self.node.book.current, holder)
+        if known.operator is None:
+            return IssuanceVerdict(refused="not-a-member")
+        return IssuanceVerdict({"region": known.region or "", "roles": list(known.roles)})
+
+    @cached_property
+    def gate(self) -> TokenGate:
+        """Proves callers; a member only by the key that the members list names."""
+        node = self.node
+        return TokenGate(node.did, PinnedDocuments(self.documents, node), node.database, node.clock)
+
+    @cached_property
+    def verifier(self) -> CredentialVerifier:
+        """Asks callers for their credentials."""
+        node = self.node
+        peers = HttpCredentialPeers(node.client)
+        return CredentialVerifier(
+            self.gate, self.key, self.prover, self.documents, peers, node.clock, node.randomness
+        )
+
+    async def party(self) -> DcpParty:
+        """What the public door calls."""
+        return DcpParty(self.gate, self.holder, self.issuer)
+
+    # --- in the background ----------------------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Keep the list of believed issuers fresh, and deliver what was asked for."""
+        await self.book.load()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_list())
+            if self.issuer is not None:
+                tasks.create_task(self.issuer.run())
+
+    async def _keep_list(self) -> None:
+        while True:
+            known = True
+            try:
+                await self.refresh()
+            except MedspaceError:
+                known = self.book.current is not None
+            await self.node.clock.sleep(EVERY if known else SOON)
+
+    async def refresh(self) -> TrustList:
+        """Sign the list of believed issuers, as the authority; fetch it, as a member.
+
+        Raises:
+            UnreachableError: the authority did not answer; the list that is known stays.
+            TrustListError: what it answered does not hold.
+        """
+        if self.node.config.is_authority:
+            return await self.book.install(self._signed())
+        url = f"{base_url(self.book.authority)}{BELIEVED}"
+        answer = await self.node.client.request("GET", url, limit=LARGEST_LIST)
+        return await self.book.install(answer.body.decode("ascii", "replace").strip())
+
+    def _signed(self) -> str:
+        node, now = self.node, self.node.clock.now()
+        named = [
+            Believed(*(getattr(one, name) for name in Believed.__struct_fields__))
+            for one in node.config.credentials.believed
+        ]
+        if all(one.type != MEMBERSHIP for one in named):
+            named.append(Believed(MEMBERSHIP, (node.did,)))
+        return sign_trust_list(TrustList(node.did, now, now + LIST_VALID, tuple(named)), node.signing.ed25519)
+
+    # --- for people -----------------------------------------------------------------------------------------------
+
+    def presented(self, held: HeldCredential, audience: str) -> str:
+        """A presentation of a credential, which only `audience` can use."""
+        node = self.node
+        return sign_presentation(
+            [held.text],
+            self.key,
+            holder=node.did,
+            audience=audience,
+            now=node.clock.now(),
+            token_id=new_id(node.randomness),
+            profile=CredentialProfile(held.profile),
+        )
+
+
+class PinnedDocuments:
+    """Documents of others in which a member of the space has no key but the one that the members list names."""
+
+    def __init__(self, documents: KeyDocuments, node: Node) -> None:
+        self._documents = documents
+        self._node = node
+
+    async def document(self, did: str) -> KeyDocument:
+        """The document, as `KeyDocuments` says."""
+        return self._pinned(await self._documents.document(did))
+
+    async def fresh(self, did: str) -> KeyDocument:
+        """The document as it is now."""
+        return self._pinned(await self._documents.fresh(did))
+
+    def _pinned(self, document: KeyDocument) -> KeyDocument:
+        listed = self._node.book.current
+        member = listed.find(document.id) if listed is not None else None
+        if member is None:
+            return document
+        own = encode(member.public_key)
+        return replace(
+            document, keys=tuple(one for one in document.keys if one.key.x == own and one.key.kty == "OKP")
+        )

@@ -1,0 +1,24 @@
+"""The SDK's methods on credentials."""
+
+from medspace.app.doors.sdk import Client
+from medspace.core.canonical import JsonObject
+
+
+class CredentialsClient(Client):
+    """The SDK's methods on credentials."""
+
+    def credentials(self) -> JsonObject:
+        """What is `held`, what was asked for (`requests`), offered (`offers`) and, as an issuer, `issued`."""
+        return self._get("credentials")
+
+    def request_credential(self, issuer: str, credential: str) -> JsonObject:
+        """Ask an issuer (by its DID) for a credential, by its type; it is delivered once the issuer has decided."""
+        return self._post("credentials/requests", {"issuer": issuer, "credential": credential})
+
+    def present_credential(self, credential_type: str, to: str) -> JsonObject:
+        """A signed `presentation` of one's newest credential of a type, which only the DID `to` can use."""
+        return self._post("credentials/presentations", {"type": credential_type, "to": to})
+
+    def revoke_credential(self, credential: str) -> JsonObject:
+        """As the issuer, take a credential back, for good, by its id."""
+        return self._post("credentials/revocations", {"credential": credential})

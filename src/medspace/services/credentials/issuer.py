@@ -1,0 +1,327 @@
+"""A small issuer: takes requests, decides by rules or by a person, delivers, and keeps the status lists (DCP 1.0, 6).
+
+What was decided is delivered by `deliver_due`, again until the holder has taken it. A status list is signed when
+somebody asks for it, each one later than the one before, so that an older one is recognised as such.
+"""
+
+import asyncio
+import gzip
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+from medspace.core.actors import NOBODY
+from medspace.core.canonical import JsonObject
+from medspace.core.clock import Clock, Randomness, instant, stamp
+from medspace.core.errors import MedspaceError
+from medspace.core.hashing import digest
+from medspace.core.ids import new_id
+from medspace.core.store import Database, Transaction
+from medspace.core.text import Text, msgid
+from medspace.ledger.model import Entry
+from medspace.ledger.service import record
+from medspace.services.credentials import messages
+from medspace.services.credentials.errors import (
+    CredentialPeerError,
+    CredentialUnknownError,
+    NotIssuedError,
+    UnsupportedCredentialError,
+)
+from medspace.services.credentials.model import ISSUED, STATUS, TAKEN, IssuedCredential, StatusBits, TakenRequest
+from medspace.services.credentials.ports import CredentialPeers, Issuable, IssuanceVerdict, KeyDocuments
+from medspace.trust.credentials.idtokens import Proven, issue_id_token
+from medspace.trust.credentials.jose import SigningKey
+from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
+from medspace.trust.credentials.model import CredentialProfile, StatusEntry
+from medspace.trust.credentials.status import FEWEST_BITS, StatusDraft, new_bits, set_bit, sign_status_list, unpack
+from medspace.trust.credentials.vcjwt import CredentialDraft, sign_credential
+from medspace.trust.jws import encode
+
+LIST_VALID = timedelta(hours=12)  # what a revocation waits for where the issuer cannot be reached
+PAUSE, LONGEST_PAUSE, MOST_TRIES = 1.0, 3600.0, 32  # seconds between deliveries, doubled each time
+MOST_OPEN = 1000  # undecided requests of one holder
+PAGE = 64
+ISSUED_ENTRY, REVOKED_ENTRY = "credential.issued", "credential.revoked"
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialIssuer:
+    """Issues the credentials of `issuables`; `base` is the address of its service, under which its lists are."""
+
+    did: str
+    key: SigningKey
+    base: str
+    issuables: Sequence[Issuable]
+    documents: KeyDocuments
+    peers: CredentialPeers
+    database: Database
+    clock: Clock
+    randomness: Randomness
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def metadata(self) -> JsonObject:
+        """Answer GET /metadata."""
+        supported = [
+            {
+                "id": one.id,
+                "type": "CredentialObject",
+                "credentialType": one.type,
+                "credentialSchema": next(iter(one.schemas), ""),
+                "offerReason": "issuance",
+                "bindingMethods": ["did:web"],
+                "profile": one.profile,
+            }
+            for one in self.issuables
+        ]
+        return messages.written("IssuerMetadata", issuer=self.did, credentialsSupported=supported)
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    async def request(self, proven: Proven, content: bytes) -> str:
+        """Answer POST /credentials: the id of the request that was taken.
+
+        Raises:
+            CredentialMessageError: it cannot be read.
+            UnsupportedCredentialError: one of the credentials is not issued here.
+            NotIssuedError: this holder does not get it, or has too many undecided requests.
+        """
+        message = messages.read(content, messages.Request)
+        wanted = tuple(dict.fromkeys(one.id for one in message.credentials))
+        if not wanted:
+            raise UnsupportedCredentialError(id="")
+        for one in wanted:
+            refused = self._issuable(one).rule(proven.caller.did).refused
+            if refused:  # at once: a stranger gets no place here, and is not called back
+                raise NotIssuedError(type=one, holder=proven.caller.did, reason=refused)
+        now = self.clock.now()
+        name = str(UUID(new_id(self.randomness)))
+        taken = TakenRequest(
+            name, proven.caller.did, message.holder_pid, wanted, "RECEIVED", stamp(now), due=stamp(now)
+        )
+
+        def work(tx: Transaction) -> None:
+            if tx.count(TAKEN, {"holder": taken.holder}, MOST_OPEN) >= MOST_OPEN:
+                raise NotIssuedError(
+                    type=wanted[0], holder=taken.holder, reason=Text(msgid("it has asked too often"))
+                )
+            tx.insert(TAKEN, taken)
+
+        await self.database.write(work)
+        self.wake.set()
+        return name
+
+    async def status(self, proven: Proven, name: str) -> JsonObject:
+        """Answer GET /requests/{id}: only who made a request learns of it.
+
+        Raises:
+            CredentialUnknownError: there is no such request of this caller.
+        """
+        taken = await self.database.read(lambda tx: tx.get(TAKEN, name))
+        if taken is None or taken.holder != proven.caller.did:
+            raise CredentialUnknownError(id=name[: messages.LONGEST_NAME])
+        return messages.written(
+            "CredentialStatus", issuerPid=taken.id, holderPid=taken.holder_pid, status=taken.state
+        )
+
+    def _issuable(self, name: str) -> Issuable:
+        found = next((one for one in self.issuables if name in (one.id, one.type)), None)
+        if found is None:
+            raise UnsupportedCredentialError(id=name[: messages.LONGEST_NAME])
+        return found
+
+    # --- decisions and deliveries --------------------------------------------------------------------------------
+
+    async def deliver_due(self) -> int:
+        """Decide and deliver what is due; how many were looked at."""
+        now = stamp(self.clock.now())
+        due = await self.database.read(lambda tx: tx.find(TAKEN, order_by="due", after="", limit=PAGE))
+        ready = [one for one in due if one.due is not None and one.due <= now]
+        for one in ready:
+            await self._settle(one)
+        return len(ready)
+
+    async def run(self) -> None:
+        """Deliver what is due, for ever."""
+        while True:
+            self.wake.clear()
+            if not await self.deliver_due():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE):
+                        await self.wake.wait()
+
+    async def _settle(self, taken: TakenRequest) -> None:
+        verdicts = [self._issuable(one).rule(taken.holder) for one in taken.credentials]
+        refused = next((one.refused for one in verdicts if one.refused), "")
+        if not refused and any(one.claims is None for one in verdicts):
+            return await self._put_off(taken, None)  # a person decides
+        try:
+            texts = [] if refused else await self._issue(taken, verdicts)
+            await self._deliver(taken, texts, refused)
+        except MedspaceError:
+            return await self._put_off(taken, self._later(taken))
+        state = "REJECTED" if refused else "ISSUED"
+        done = replace(taken, state=state, due=None, reason=refused)
+        return await self.database.write(lambda tx: tx.replace(TAKEN, taken, done))
+
+    def _later(self, taken: TakenRequest) -> str | None:
+        if taken.tries >= MOST_TRIES:
+            return None
+        pause = min(PAUSE * 2**taken.tries, LONGEST_PAUSE)
+        return stamp(self.clock.now() + timedelta(seconds=pause))
+
+    async def _put_off(self, taken: TakenRequest, due: str | None) -> None:
+        later = replace(taken, due=due, tries=taken.tries + 1)
+        await self.database.write(lambda tx: tx.replace(TAKEN, taken, later))
+
+    async def _issue(self, taken: TakenRequest, verdicts: Sequence[IssuanceVerdict]) -> list[tuple[str, str, str]]:
+        """Type, profile and text of each credential of a request; a second try signs the same ones anew."""
+        found = []
+        for name, verdict in zip(taken.credentials, verdicts, strict=True):
+            kind = self._issuable(name)
+            text, _ = await self.issue(kind, taken.holder, verdict.claims or {}, request=f"{taken.id}/{kind.id}")
+            found.append((kind.type, kind.profile, text))
+        return found
+
+    async def issue(
+        self, kind: Issuable, holder: str, claims: JsonObject, *, request: str = ""
+    ) -> tuple[str, IssuedCredential]:
+        """Sign a credential for a holder, with an entry in a status list; the same `request` gets the same entry."""
+        profile, now = CredentialProfile(kind.profile), self.clock.now()
+        name = f"urn:uuid:{UUID(new_id(self.randomness))}"
+        listing = "2021" if profile is CredentialProfile.VC11 else "bits"
+        until = now + timedelta(days=kind.days)
+        made = IssuedCredential(name, holder, kind.type, request, listing, 0, stamp(now), stamp(until))
+        made = await self.database.write(lambda tx: self._entered(tx, made))
+        entry = StatusEntry(self.list_url(made.listing), made.index, "revocation")
+        draft = CredentialDraft(
+            made.id,
+            (kind.type,),
+            self.did,
+            holder,
+            claims,
+            instant(made.issued),
+            instant(made.until),
+            (entry,),
+            kind.schemas,
+        )
+        return sign_credential(draft, self.key, profile), made
+
+    def _entered(self, tx: Transaction, made: IssuedCredential) -> IssuedCredential:
+        """The credential with the next free bit of its list; the one that was made for the same request before."""
+        before = tx.find(ISSUED, where={"request": made.request}, limit=1) if made.request else []
+        if before:
+            return before[0]
+        kept = _bits(tx, made.listing)
+        if kept.taken >= FEWEST_BITS:
+            raise NotIssuedError(type=made.type, holder=made.holder, reason=Text(msgid("its status list is full")))
+        tx.replace(STATUS, kept, replace(kept, taken=kept.taken + 1))
+        entered = replace(made, index=kept.taken)
+        tx.insert(ISSUED, entered)
+        self._note(tx, ISSUED_ENTRY, entered, made.issued, {})
+        return entered
+
+    def _note(self, tx: Transaction, entry: str, made: IssuedCredential, now: str, more: JsonObject) -> None:
+        record(tx, Entry(entry, now, self.did, {"holder": made.holder, "credential": digest(made.id), **more}))
+
+    async def _deliver(self, taken: TakenRequest, texts: Sequence[tuple[str, str, str]], refused: str) -> None:
+        credentials = [{"credentialType": kind, "format": form, "payload": text} for kind, form, text in texts]
+        outcome = {"status": "REJECTED", "rejectionReason": refused} if refused else {"status": "ISSUED"}
+        message = messages.written(
+            "CredentialMessage", issuerPid=taken.id, holderPid=taken.holder_pid, credentials=credentials, **outcome
+        )
+        await self._send(taken.holder, "/credentials", message)
+
+    async def offer(self, holder: str, names: Sequence[str]) -> None:
+        """Offer credentials to a holder, for it to ask for them.
+
+        Raises:
+            UnsupportedCredentialError: one is not issued here.
+            DidError, DocumentError, CredentialPeerError: the holder cannot be reached, or did not take it.
+        """
+        kinds = [self._issuable(one) for one in names]
+        listed = self.metadata()["credentialsSupported"]
+        offered = [one for one in listed if one["id"] in {kind.id for kind in kinds}]
+        await self._send(
+            holder, "/offers", messages.written("CredentialOfferMessage", issuer=self.did, credentials=offered)
+        )
+
+    async def _send(self, holder: str, path: str, message: JsonObject) -> None:
+        service = (await self.documents.document(holder)).services.get(CREDENTIAL_SERVICE)
+        if service is None:
+            raise CredentialPeerError(did=holder, reason=Text(msgid("its DID document names no such service")))
+        token = issue_id_token(self.key, self.did, holder, now=self.clock.now(), token_id=new_id(self.randomness))
+        answer = await self.peers.post(service + path, message, token, messages.LARGEST_QUERY)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110 15.3
+            reason = Text(msgid("it answered with status {status}"), {"status": answer.status})
+            raise CredentialPeerError(did=holder, reason=reason)
+
+    # --- status --------------------------------------------------------------------------------------------------
+
+    def list_url(self, listing: str) -> str:
+        """Where a status list of ours is."""
+        return f"{self.base}/status/{listing}"
+
+    async def revoke(self, name: str, *, by: str = NOBODY) -> IssuedCredential:
+        """Take a credential back, for good: every list that is signed from now on says so.
+
+        `by` is the person or the token that wants it (`core.actors`).
+
+        Raises:
+            CredentialUnknownError: no such credential was issued here.
+        """
+        now = stamp(self.clock.now())
+
+        def work(tx: Transaction) -> IssuedCredential:
+            made = tx.get(ISSUED, name)
+            if made is None:
+                raise CredentialUnknownError(id=name[: messages.LONGEST_NAME])
+            if made.revoked:
+                return made
+            kept = _bits(tx, made.listing)
+            tx.replace(STATUS, kept, replace(kept, bits=_packed(set_bit(unpack(kept.bits), made.index, on=True))))
+            revoked = replace(made, revoked=now)
+            tx.replace(ISSUED, made, revoked)
+            self._note(tx, REVOKED_ENTRY, revoked, now, {"by": by} if by else {})
+            return revoked
+
+        return await self.database.write(work)
+
+    async def status_list(self, listing: str) -> str:
+        """The signed text of a status list of ours, as it is now.
+
+        Raises:
+            CredentialUnknownError: there is no such list.
+        """
+
+        def work(tx: Transaction) -> StatusBits:
+            kept = tx.get(STATUS, listing)
+            if kept is None:
+                raise CredentialUnknownError(id=listing[: messages.LONGEST_NAME])
+            now = self.clock.now()
+            last = instant(kept.signed) if kept.signed else now - _SECOND
+            signed = replace(kept, signed=stamp(max(now, last + timedelta(milliseconds=1))))
+            tx.replace(STATUS, kept, signed)
+            return signed
+
+        kept = await self.database.write(work)
+        issued = instant(kept.signed)
+        profile = CredentialProfile.VC11 if listing == "2021" else CredentialProfile.VC20
+        draft = StatusDraft(
+            self.list_url(listing), self.did, kept.purpose, issued, issued + LIST_VALID, unpack(kept.bits)
+        )
+        return sign_status_list(draft, self.key, profile)
+
+
+def _bits(tx: Transaction, listing: str) -> StatusBits:
+    kept = tx.get(STATUS, listing)
+    if kept is None:
+        kept = StatusBits(listing, "revocation", 0, _packed(new_bits()))
+        tx.insert(STATUS, kept)
+    return kept
+
+
+def _packed(bits: bytes) -> str:
+    return encode(gzip.compress(bits, mtime=0))

@@ -1,0 +1,178 @@
+"""Credentials between whole connectors: asked for, delivered, shown, demanded of strangers, revoked."""
+
+import json
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from medspace.app.doors.protocol.endpoints import BASE
+from medspace.services.credentials.model import HELD
+from medspace.trust.credentials.idtokens import issue_id_token
+from medspace.trust.credentials.presentations import verify_presentation
+from tests.e2e.space import hospital, staged
+from tests.unit.trust.credentials.parties import ec_key
+
+DCP = "[credentials]\ndcp = true"
+MEMBERSHIP = "MembershipCredential"
+CATALOGUE = {"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogRequestMessage"}
+
+
+def desk(stage, key):
+    return stage.nodes[key].connector.of("credentials").parts
+
+
+def listed(stage, *keys):
+    """Have these know who is believed."""
+    for key in keys:
+        stage.run(desk(stage, key).refresh())
+
+
+def delivered(stage, key):
+    node = stage.nodes[key].connector.node
+
+    async def look():
+        found = await node.database.read(lambda tx: tx.find(HELD))
+        return found or None
+
+    return stage.run(node.changes.until(look, 20, HELD.topic()))
+
+
+@contextmanager
+def space(folder):
+    with staged(folder) as stage:
+        stage.add("authority", more=DCP)
+        stage.add("north", hospital(1), more=DCP)
+        stage.add("company", more=DCP)
+        stage.add("plain")
+        stage.add("stranger", more=DCP)
+        stage.open("authority", "north", "company", "plain")
+        stage.admit("north", "company", "plain")
+        stage.open("stranger")
+        listed(stage, "authority", "north", "company", "stranger")
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with space(tmp_path_factory.mktemp("credentials")) as made:
+        stage_of = made
+        made.space("company").request_credential(made.nodes["authority"].did, MEMBERSHIP)
+        assert delivered(made, "company")
+        yield stage_of
+
+
+def call(stage, key, token, message=CATALOGUE):
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{stage.nodes[key].url}{BASE}/catalog/request", json=message, headers=headers, timeout=30)
+
+
+def test_a_member_is_delivered_its_membership(stage):
+    authority, company = stage.nodes["authority"], stage.nodes["company"]
+    found = stage.space("company").credentials()
+    assert [(one["type"], one["issuer"]) for one in found["held"]] == [(MEMBERSHIP, authority.did)]
+    assert [(one["issuer"], one["state"]) for one in found["requests"]] == [(authority.did, "ISSUED")]
+    issued = stage.space("authority").credentials()["issued"]
+    assert [(one["holder"], one["type"], one["revoked"]) for one in issued] == [(company.did, MEMBERSHIP, "")]
+    assert [one["facts"]["holder"] for one in stage.entries("authority", "credential.issued")] == [company.did]
+    assert "text" not in found["held"][0]
+
+
+def test_a_presentation_is_for_one_reader(stage):
+    company, north = stage.nodes["company"], stage.nodes["north"]
+    shown = stage.space("company").present_credential(MEMBERSHIP, north.did)["presentation"]
+    reader = desk(stage, "north")
+    document = stage.run(reader.documents.document(company.did))
+    now = reader.node.clock.now()
+    (text,) = verify_presentation(shown, document, audience=north.did, now=now)
+    credential = stage.run(reader.prover.holds(text, company.did))
+    assert dict(credential.claims) == {"region": "DE", "roles": []}
+
+
+def test_the_version_document_and_the_did_document_announce_it(stage):
+    versions = httpx.get(f"{stage.nodes['north'].url}/.well-known/dspace-version").json()["protocolVersions"]
+    assert versions[0]["auth"] == {
+        "protocol": "dcp",
+        "version": "1.0",
+        "profile": ["vc20-bssl/jwt", "vc11-sl2021/jwt"],
+    }
+    assert (
+        "auth"
+        not in httpx.get(f"{stage.nodes['plain'].url}/.well-known/dspace-version").json()["protocolVersions"][0]
+    )
+    services = {
+        one["type"] for one in httpx.get(f"{stage.nodes['authority'].url}/.well-known/did.json").json()["service"]
+    }
+    assert services >= {"CatalogService", "CredentialService", "IssuerService"}
+    assert httpx.get(f"{stage.nodes['plain'].url}/dcp/issuer/metadata").status_code == 404
+
+
+def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):
+    north, plain = stage.nodes["north"], stage.nodes["plain"]
+    transport = stage.nodes["company"].connector.node.transport
+    assert stage.run(transport.tokens(f"{north.url}{BASE}/catalog/request", north.did)).count(".") == 2
+    assert stage.run(transport.tokens(f"{plain.url}{BASE}/catalog/request", plain.did)) is None
+    agreement = stage.agree("company", "north")
+    assert agreement
+    reply = stage.run(transport.post(f"{plain.url}{BASE}/catalog/request", CATALOGUE, plain.did))
+    assert reply.status == 200
+
+
+def test_a_stranger_is_let_in_by_what_it_shows(stage):
+    north, stranger = stage.nodes["north"], stage.nodes["stranger"]
+    caller = desk(stage, "stranger")
+    assert call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).status_code == 401
+    assert call(stage, "north", caller.holder.id_token(north.did)).status_code == 401
+    issuer = desk(stage, "authority").issuer
+    text, made = stage.run(issuer.issue(issuer.issuables[0], stranger.did, {"guest": True}))
+    body = {
+        "@context": ["https://w3id.org/dspace-dcp/v1.0/dcp.jsonld"],
+        "type": "CredentialMessage",
+        "issuerPid": "1",
+        "holderPid": "2",
+        "status": "ISSUED",
+        "credentials": [{"credentialType": MEMBERSHIP, "format": "vc20-bssl/jwt", "payload": text}],
+    }
+    token = desk(stage, "authority").holder.id_token(stranger.did)
+    url = f"{stranger.url}/dcp/holder/credentials"
+    sent = httpx.post(url, content=json.dumps(body), headers={"Authorization": f"Bearer {token}"})
+    assert sent.status_code == 200, sent.text
+    admitted = caller.holder.id_token(north.did, [MEMBERSHIP])
+    assert call(stage, "north", admitted).status_code == 200
+    assert call(stage, "north", admitted).json() == {"code": "identity.replayed", "reason": []}
+    revoked = stage.space("authority").revoke_credential(made.id)
+    assert revoked["revoked"]
+    desk(stage, "north").prover.lists._kept.clear()  # as after the minute for which a list is kept
+    assert (
+        call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).json()["code"] == "identity.credentials"
+    )
+    (entry,) = stage.entries("authority", "credential.revoked")
+    assert entry["facts"]["holder"] == stranger.did
+    assert entry["facts"]["by"].startswith("actor:")
+
+
+def test_a_token_used_before_a_restart_is_refused_after_it(stage):
+    north = stage.nodes["north"]
+    token = desk(stage, "company").holder.id_token(north.did, [MEMBERSHIP])
+    assert call(stage, "north", token).status_code == 200
+    stage.close("north")
+    stage.open("north")
+    assert call(stage, "north", token).json()["code"] == "identity.replayed"
+
+
+def test_a_member_is_proven_by_its_listed_key_alone(stage):
+    """Who can change a member's DID document cannot speak in its name: the members list names its key."""
+    north, company = stage.nodes["north"], stage.nodes["company"]
+    clock = desk(stage, "north").node.clock
+    forged = issue_id_token(
+        ec_key(f"{company.did}#new"), company.did, north.did, now=clock.now(), token_id="1", access_token="x"
+    )
+    assert call(stage, "north", forged).json()["code"] == "identity.key"
+
+
+def test_a_plain_member_talks_to_all(stage):
+    north = stage.nodes["north"]
+    answer = httpx.post(
+        f"{north.url}{BASE}/catalog/request", json=CATALOGUE, headers=stage.nodes["plain"].bearer(north), timeout=30
+    )
+    assert answer.status_code == 200
