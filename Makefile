@@ -63,7 +63,8 @@ pictures: .venv/dev ## take the pictures of the manual anew (needs Chromium)
 	@MEDSPACE_PICTURES=1 $(BIN)/python -m pytest -q tests/e2e/portal/test_stories.py $(PYTEST_ARGS)
 
 soak: .venv/dev ## the long form of the soak and fuzz tests
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@MEDSPACE_EXAMPLES=all $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@MEDSPACE_EXAMPLES=all $(BIN)/python -m pytest -q -m "not slow" $(shell grep -rl 'from hypothesis' tests/unit tests/attacks tests/contract --include='*.py') $(PYTEST_ARGS)
 
 messages: .venv/dev ## collect the sentences for people and compile their translations
 	@$(BIN)/python -m tools.messages

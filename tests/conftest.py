@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import most
 from tests.failures import keep
 from tests.order import mixed
 from tests.sockets import left_open, open_sockets
@@ -18,6 +19,7 @@ os.umask(0o022)
 settings.register_profile(
     "medspace",
     deadline=None,
+    max_examples=most(100),
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,

@@ -18,6 +18,7 @@ from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.policy.errors import PolicyCycleError
 from medspace.policy.evaluation import documents, hierarchies, reading, values
 from medspace.policy.evaluation.service import evaluated
+from tests.examples import most
 from tests.unit.policy import everything
 
 ODRL = "http://www.w3.org/ns/odrl/2/"
@@ -335,7 +336,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=most(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(JSON, JSON, JSON)
 def test_any_json_is_evaluated_or_refused(document, request, state):
     with suppress(InvalidInputError):
@@ -346,7 +347,7 @@ def test_any_json_is_evaluated_or_refused(document, request, state):
         evaluated(document, REQUEST, STATE)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=most(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(everything.POLICIES, everything.ASKED, everything.STATES, JSON, st.randoms(use_true_random=False))
 def test_any_policy_with_one_part_replaced_is_evaluated_or_refused(policies, asked, state, part, random):
     found = everything.documents(policies, asked, state)

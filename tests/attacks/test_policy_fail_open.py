@@ -17,6 +17,7 @@ from medspace.policy.actions import LEAVES
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.points import ROAD, Point
 from medspace.policy.rules import decide, enforceable
+from tests.examples import most
 from tests.unit.policy.given import USER, compare, offer, request, rule
 
 CHINA_ONLY = compare("spatial", "eq", "CN")  # the user of `request()` is in Germany
@@ -301,7 +302,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=most(100), deadline=None)
 @generate(
     JUNK,
     st.sampled_from(MEMBERS),

@@ -13,6 +13,7 @@ from medspace.core.canonical import JsonObject
 from medspace.services.accounts import ceremonies
 from medspace.services.accounts.errors import PasskeyRefusedError
 from medspace.services.accounts.ports import RelyingParty
+from tests.examples import most
 from tests.passkeys import HOST, ORIGIN, Authenticator, b64, unb64
 
 PARTY = RelyingParty(HOST, ORIGIN, "Clinic")
@@ -55,7 +56,7 @@ def changed(answer, place, value):
     return copy
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=most(150), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(PLACES), ANY)
 def test_a_registration_with_anything_in_one_place_is_refused(place, value):
     if changed(CREATED, place, value) == CREATED:
@@ -64,7 +65,7 @@ def test_a_registration_with_anything_in_one_place_is_refused(place, value):
         VERIFIER.registered(changed(CREATED, place, value), CHALLENGE, PARTY)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=most(150), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(PROOFS), ANY)
 def test_an_assertion_with_anything_in_one_place_is_refused(place, value):
     if changed(PROVEN, place, value) == PROVEN:
@@ -73,7 +74,7 @@ def test_an_assertion_with_anything_in_one_place_is_refused(place, value):
         VERIFIER.asserted(changed(PROVEN, place, value), CHALLENGE, PARTY, PUBLIC)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=most(200), deadline=None)
 @given(st.integers(0, 500), st.integers(1, 255))
 def test_an_attestation_with_one_byte_changed_names_the_same_passkey_or_none(place, flip):
     """Nothing signs an attestation `none`: what may change is what nobody believes, or a key that nobody has."""

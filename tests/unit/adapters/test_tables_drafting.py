@@ -15,6 +15,7 @@ from medspace.adapters.duckdb.heading import MOST_COLUMNS
 from medspace.adapters.duckdb.source import load
 from medspace.core.dictionary import SENTENCES, ColumnType, Reason, parse
 from medspace.privacy.publication import LEAST
+from tests.examples import most
 
 ROWS = 24
 HEADER = "pid,age,bmi,lab,sex,visit,smoker,zip,empty,free\n"
@@ -118,7 +119,7 @@ def refusals(file, dictionary):
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 def test_a_file_keeps_to_its_draft(tmp_path_factory, data):
     names = data.draw(st.lists(NAME, min_size=2, max_size=3, unique=True))
     rows = data.draw(st.lists(st.lists(CELL, min_size=len(names), max_size=len(names)), min_size=1, max_size=6))

@@ -11,6 +11,7 @@ from medspace.adapters.duckdb import checks
 from medspace.adapters.duckdb.errors import TableRefusedError
 from medspace.adapters.duckdb.reading import connect
 from medspace.core.dictionary import Column, ColumnType, Dictionary, check_cell, explain
+from tests.examples import most
 
 COLUMNS = [
     Column("n", ColumnType.NUMBER, minimum=-5.5, maximum=1e6, missing=("-9", "NA", "it's")),
@@ -136,7 +137,7 @@ def expected(rows):
 
 
 @given(rows=ROWS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 def test_sql_and_the_pure_rules_agree(found, rows):
     assert found(rows) == expected(rows)
 

@@ -12,6 +12,7 @@ from medspace.adapters.duckdb.source import load
 from medspace.adapters.duckdb.writing import canonical_sql
 from medspace.core.dictionary import Column, ColumnType, parse
 from medspace.core.writing import NUMBERS, PADDED, canonical
+from tests.examples import most
 
 FORMS = [(form + percent, ColumnType.NUMBER, None) for form in NUMBERS for percent in ("", " %")] + [
     (PADDED, ColumnType.CODE, None),
@@ -41,7 +42,7 @@ MARKS = st.lists(st.one_of(CELL, st.sampled_from(["99,9", "00.00.0000", "<0.5", 
 
 
 @given(cell=CELL, form=st.sampled_from(FORMS), limits=st.sampled_from(["", "missing", "value"]), marks=MARKS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=most(400), deadline=None)
 def test_sql_and_the_pure_rules_agree(connection, cell, form, limits, marks):
     written, kind, century = form
     column = Column("a", kind, written=written, century=century, limits=limits, missing=marks)

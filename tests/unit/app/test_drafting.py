@@ -26,6 +26,7 @@ from medspace.app.node.offering import drafting as service
 from medspace.app.node.offering.errors import PersonUnknownError, RowsUnclearError, SavedAlreadyError
 from medspace.core.dictionary import ColumnType, parse
 from medspace.core.errors import MedspaceError
+from tests.examples import most
 from tests.ports import claim
 
 SAID = DraftOptions("patient")
@@ -466,7 +467,7 @@ def looked_at(folder, content, chance):
 
 
 @given(content=FILE, seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 def test_any_bytes_are_drafted_or_refused_with_a_sentence(tmp_path_factory, content, seed):
     looked_at(tmp_path_factory.mktemp("any"), content, random.Random(seed))
 

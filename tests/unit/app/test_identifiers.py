@@ -33,6 +33,7 @@ from medspace.trust.did import base_url
 from medspace.trust.errors import DidError
 from medspace.trust.model import Caller
 from medspace.trust.service import Identity
+from tests.examples import most
 from tests.routers import management
 from tests.unit.trust.space import COMPANY, KEYS
 
@@ -47,7 +48,7 @@ IDENTIFIERS = st.one_of(
     st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40),
     st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20),
 )
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=most(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -18,6 +18,7 @@ from medspace.app.node.holdings import open_holdings
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.trust.jws import encode
 from tests.e2e.space import table
+from tests.examples import most
 
 NOW = ManualClock(datetime(2026, 11, 28, 15, tzinfo=UTC))
 KEY = encode(bytes(32))
@@ -179,7 +180,7 @@ FILE_NAME = ANY.filter(lambda name: name not in ("", ".", "..") and not set(name
     key=st.one_of(st.binary(min_size=32, max_size=32).map(encode), ANY.filter(bool)),
     file=FILE_NAME,
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 def test_every_text_that_is_accepted_comes_back_from_the_file(tmp_path_factory, name, region, authority, key, file):
     folder = tmp_path_factory.mktemp("any")
     offer = folder / file
@@ -206,7 +207,7 @@ COLUMN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 
 
 @given(columns=st.lists(COLUMN, min_size=1, max_size=4, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 def test_every_name_of_a_column_that_is_accepted_comes_back(tmp_path_factory, columns):
     folder = tmp_path_factory.mktemp("columns")
     lines = [["person", *columns]] + [[f"p{row}", *(str(30 + row) for _ in columns)] for row in range(20)]

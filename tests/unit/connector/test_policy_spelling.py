@@ -17,6 +17,7 @@ from medspace.policy.contexts import DSPACE
 from medspace.policy.errors import InvalidPolicyError
 from medspace.policy.jsonld import items
 from medspace.policy.spelling import respelled
+from tests.examples import most
 from tests.unit.policy.given import ASSET, compare, offer, policy, rule
 
 ODRL = "http://www.w3.org/ns/odrl/2/"
@@ -95,7 +96,7 @@ def test_each_way_to_write_it_is_the_same_policy(document):
     assert odrl.parse(as_sent(document)) == odrl.parse(WHOLE)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=most(50), deadline=None)
 @generate(st.data())
 def test_any_mixture_is_the_same_policy_and_has_one_form(data):
     document = spelled(WHOLE, lambda ways: data.draw(st.sampled_from(list(ways))))
@@ -161,7 +162,7 @@ def meaning(document):
     return None if read.flaws else read
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=most(150), deadline=None)
 @generate(st.data(), STRANGE)
 def test_whatever_is_added_is_read_the_same_on_the_wire_or_refused(data, added):
     document = copy.deepcopy(WHOLE)

@@ -14,6 +14,7 @@ from medspace.connector.usage.brakes import MOST_ROUNDS
 from medspace.connector.usage.errors import JobClosedError, NotAdmittedError, StepError, UnknownJobError
 from medspace.core.errors import MedspaceError, StorageFullError
 from medspace.core.hashing import digest
+from tests.examples import most
 from tests.runs import manifest_of
 from tests.unit.connector.uses import (
     ASSET,
@@ -109,7 +110,7 @@ async def test_who_has_no_right_to_a_job_hears_the_same_and_leaves_no_trace(job,
     assert house.source.opened == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=most(50), deadline=None)
 @given(token=st.text(max_size=80))
 def test_no_guessed_token_opens_a_job(token):
     async def guess() -> None:

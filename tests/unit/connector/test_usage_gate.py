@@ -21,6 +21,7 @@ from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError
 from medspace.core.text import Text
 from medspace.core.usage import Output, release_digest
 from tests.admissions import admission
+from tests.examples import most
 from tests.unit.connector.uses import LABEL, NOW, House, admitted_house, call
 
 
@@ -213,7 +214,7 @@ def is_plain(leaf) -> bool:
     return leaf is None or (isinstance(leaf, str) and len(leaf) <= WORD)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=most(100), deadline=None)
 @given(value=VALUES)
 def test_only_plain_values_leave_and_whatever_leaves_has_a_digest(value):
     output = Output("count.sum", {"value": value}, 10)
@@ -223,7 +224,7 @@ def test_only_plain_values_leave_and_whatever_leaves_has_a_digest(value):
         assert release_digest(output.kind, 1, output.cohort, output.values)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=most(100), deadline=None)
 @given(
     cohort=st.integers(-5, 30), seconds=st.integers(-10, 10), kind=st.sampled_from(["count.sum", "count.mean", ""])
 )

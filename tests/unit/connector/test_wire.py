@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from medspace.connector import wire
 from medspace.connector.errors import MessageError
+from tests.examples import most
 from tests.unit.connector.parties import CONTEXT
 
 TYPE = "ContractRequestMessage"
@@ -67,7 +68,7 @@ def test_what_cannot_be_read_is_refused_with_a_reason(content):
     assert str(refused.value.text)
 
 
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 @given(st.binary(max_size=200))
 def test_no_bytes_do_anything_but_be_refused(content):
     with pytest.raises(MessageError):
@@ -82,7 +83,7 @@ JSON = st.recursive(
 MEMBERS = st.sampled_from(["@id", "@type", "target", "permission", "prohibition", "profile", "action", "constraint"])
 
 
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 @given(st.dictionaries(MEMBERS, JSON | st.just([RULE]) | st.just("urn:x"), max_size=6))
 def test_any_policy_is_read_or_refused(policy):
     for read, name in ((wire.offer, "offer"), (wire.agreement, "agreement")):

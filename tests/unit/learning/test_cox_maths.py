@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medspace.learning.cox.maths import Survival, concordance, partial
 from medspace.privacy.exposure import extended, leverages
+from tests.examples import most
 from tests.unit.learning.survivals import made
 
 TIES = ("efron", "breslow")
@@ -55,7 +56,7 @@ def by_definition(x, time, event, entry, beta, efron):
     return likelihood
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 @given(seed=st.integers(0, 10**6), efron=st.booleans(), count=st.integers(2, 25))
 def test_it_is_the_likelihood_by_its_definition_and_its_derivatives(seed, efron, count):
     source = np.random.default_rng(seed)
@@ -79,7 +80,7 @@ def test_it_is_the_likelihood_by_its_definition_and_its_derivatives(seed, efron,
         assert (down.gradient - up.gradient) / (2.0 * step) == pytest.approx(found.hessian[k], abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 @given(seed=st.integers(0, 10**6), efron=st.booleans())
 def test_residuals_and_weights_are_what_each_row_carries(seed, efron):
     table = made(30, seed, ties=True, entry=True)
@@ -150,7 +151,7 @@ def pairs_by_definition(time, event, entry, groups):
     return pairs, ordered
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=most(100), deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(0, 20), late=st.booleans())
 def test_pairs_are_counted_as_by_their_definition(seed, count, late):
     source = np.random.default_rng(seed)

@@ -28,6 +28,7 @@ from medspace.privacy.noise.clipping import sensitivity
 from medspace.privacy.noise.gaussian import LARGEST
 from medspace.runs.errors import RunError, TaskInvalidError
 from medspace.runs.masked.errors import ProposalInvalidError, TotalInvalidError
+from tests.examples import most
 from tests.masked import ADMISSION, CLOCK, Coordinated, Seated, seated
 from tests.unit.learning.noisy import GAUSSIAN, NEWTON, POISSON, TASK, NoisyRun, patients
 from tests.unit.learning.simulated import PERSON, dictionary_of
@@ -108,7 +109,7 @@ def test_a_task_without_noise_costs_nothing():
             call(parse(exact))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 @given(st.data())
 def test_one_patient_changes_a_total_by_no_more_than_was_paid_for(data):
     """With any rows, at any state; each patient of up to three rows."""

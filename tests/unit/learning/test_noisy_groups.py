@@ -23,6 +23,7 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.learning.glm.task import parse
 from medspace.runs.errors import TaskInvalidError
 from medspace.runs.masked.grouping import Robust
+from tests.examples import most
 from tests.unit.learning.grouped import Hospitals, slopes, task
 from tests.unit.learning.noisy import TASK, NoisyRun, patients
 
@@ -72,7 +73,7 @@ def test_groups_cost_what_the_same_task_costs_without():
 
 
 # --- what counts ---------------------------------------------------------------------------------------------------
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 @given(st.data())
 def test_what_counts_is_the_trimmed_mean_per_patient(data):
     groups = data.draw(st.integers(3, 7))

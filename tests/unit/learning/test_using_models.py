@@ -18,6 +18,7 @@ from medspace.learning.using.errors import PackedModelError
 from medspace.learning.using.onnx import onnx
 from medspace.learning.using.packing import PackedModel, packed, properties, unpacked
 from medspace.learning.using.pipeline import Pipeline
+from tests.examples import most
 
 HEADS = ["logistic", "identity", "exponential", "hazard", "classes", "ordinal"]
 FEATURES = (
@@ -140,7 +141,7 @@ def test_bytes_that_are_no_model(cut):
         unpacked(content[:cut])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=most(200), deadline=None)
 @given(st.data())
 def test_no_damage_makes_it_break_otherwise(data):
     pipeline = made(layers=())

@@ -15,6 +15,7 @@ from medspace.ledger.membership import MembersList, Signed, signed
 from medspace.ledger.model import Entry
 from medspace.ledger.report import BUDGET, PAID, AuditOutcome
 from medspace.ledger.statements import SKEW
+from tests.examples import most
 from tests.unit.connector.budgeted import ONE
 from tests.unit.ledger.budget_story import ASSET, Accounts, audited, codes, dropped, edited, failed, limits, read_of
 from tests.unit.ledger.story import BEGIN, COMPANY, NORTH, SOUTH
@@ -354,7 +355,7 @@ async def lived(actions):
     return await house.log(), await house.account(), started
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 @given(ACTIONS)
 def test_whatever_an_honest_holder_does_verifies_and_adds_up_to_its_account(actions):
     log, account, started = asyncio.run(lived(actions))
@@ -365,7 +366,7 @@ def test_whatever_an_honest_holder_does_verifies_and_adds_up_to_its_account(acti
     assert sum(one.debits for one in spent.periods) == started
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 @given(ACTIONS, st.data())
 def test_a_debit_that_is_taken_out_of_it_is_always_found(actions, data):
     log, _, started = asyncio.run(lived([("begin", [5, 5], False), *actions]))

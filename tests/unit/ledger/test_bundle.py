@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from medspace.ledger import bundle, note
 from medspace.ledger.errors import MalformedBundleError, NoSuchEntryError
+from tests.examples import most
 from tests.unit.ledger.story import COMPANY, MEMBERS, NORTH, honest
 
 BUNDLE = honest().bundle(NORTH)
@@ -100,7 +101,7 @@ def test_what_is_not_a_bundle_is_refused(content):
     st.binary(max_size=300)
     | st.builds(lambda head, tail: FILE[:head] + tail, st.integers(0, 900), st.binary(max_size=40))
 )
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_any_bytes_are_a_bundle_or_an_error(content):
     try:
         read = bundle.read(content)

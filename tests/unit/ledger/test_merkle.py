@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from medspace.ledger import merkle
 from medspace.ledger.merkle import Frontier, Tree
+from tests.examples import most
 from tests.shared_data import DATA
 
 PROBES = DATA / "merkle" / "testdata"
@@ -111,7 +112,7 @@ def test_append_names_the_leaf_and_each_subtree_it_completes():
 
 
 @given(st.integers(0, 80), st.integers(0, 40))
-@settings(max_examples=60)
+@settings(max_examples=most(60))
 def test_a_restored_frontier_goes_on_as_the_one_it_was(size, more):
     hashes = leaves(size + more)
     stored, frontier = {}, Frontier()
@@ -148,7 +149,7 @@ def sizes_and_positions(draw):
 
 
 @given(sizes_and_positions())
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_inclusion_proofs_are_those_of_the_definition_and_hold(case):
     size, index = case
     hashes = leaves(size)
@@ -159,7 +160,7 @@ def test_inclusion_proofs_are_those_of_the_definition_and_hold(case):
 
 
 @given(sizes_and_positions(), st.data())
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_an_inclusion_proof_holds_for_nothing_else(case, data):
     size, index = case
     hashes = leaves(size)
@@ -183,7 +184,7 @@ def two_sizes(draw):
 
 
 @given(two_sizes())
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_consistency_proofs_are_those_of_the_definition_and_hold(case):
     size1, size2 = case
     hashes = leaves(size2)
@@ -198,7 +199,7 @@ def test_consistency_proofs_are_those_of_the_definition_and_hold(case):
 
 
 @given(st.integers(1, 130), st.data())
-@settings(max_examples=60)
+@settings(max_examples=most(60))
 def test_a_changed_history_is_not_consistent(size2, data):
     size1 = data.draw(st.integers(1, size2))
     changed = data.draw(st.integers(0, size1 - 1))

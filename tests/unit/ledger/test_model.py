@@ -10,6 +10,7 @@ from medspace.core.hashing import digest_bytes
 from medspace.ledger.errors import MalformedEntryError, UnknownEntryKindError
 from medspace.ledger.kinds import ENTRY_KINDS, LONGEST_LIST, FactType
 from medspace.ledger.model import LONGEST_ENTRY, Entry, decode
+from tests.examples import most
 
 TIME = "2026-11-23T12:00:00.000Z"
 DID = "did:web:127.0.0.1%3A8101"
@@ -152,7 +153,7 @@ def entries(draw):
 
 
 @given(entries())
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_an_entry_is_written_in_the_canonical_form_of_rfc_8785(entry):
     written = {"time": entry.time, "kind": entry.kind, "facts": entry.facts, "actor": entry.actor}
     assert entry.encode() == canonical(written) == rfc8785.dumps(written)
@@ -188,14 +189,14 @@ def test_bytes_that_are_no_canonical_entry_are_refused(content):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_any_bytes_are_an_entry_or_an_error(content):
     with pytest.raises(MalformedEntryError):
         decode(content)
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_a_changed_byte_is_another_entry_or_an_error(place, byte):
     content = GOOD[:place] + bytes([byte]) + GOOD[place + 1 :]
     try:

@@ -9,6 +9,7 @@ from medspace.ledger import note
 from medspace.ledger.errors import MalformedNoteError
 from medspace.ledger.model import Checkpoint
 from medspace.ledger.note import SignedNote
+from tests.examples import most
 
 SIGNER = Ed25519Signer.from_seed(bytes(32))
 WITNESS = Ed25519Signer.from_seed(bytes([1] * 32))
@@ -157,7 +158,7 @@ names = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=1
 
 
 @given(texts, names, names)
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_any_signed_note_is_read_back(text, first, second):
     if text == "":
         text = "x"
@@ -169,7 +170,7 @@ def test_any_signed_note_is_read_back(text, first, second):
 
 
 @given(st.text(max_size=120))
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_any_text_is_a_note_or_an_error(content):
     try:
         read = note.parse(content)
@@ -179,7 +180,7 @@ def test_any_text_is_a_note_or_an_error(content):
 
 
 @given(st.integers(0, len(SIGNED.render()) - 1), st.characters())
-@settings(max_examples=100)
+@settings(max_examples=most(100))
 def test_a_changed_character_never_stays_signed(place, character):
     content = SIGNED.render()
     changed = content[:place] + character + content[place + 1 :]

@@ -8,6 +8,7 @@ from medspace.policy import carried, labels
 from medspace.policy.actions import ACTIONS
 from medspace.policy.points import Point
 from medspace.policy.purposes import PURPOSES
+from tests.examples import most
 from tests.unit.policy.given import request
 
 RESEARCH, ALGORITHMS, SCIENCE = (
@@ -92,7 +93,7 @@ asked = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=most(300), deadline=None)
 @given(st.lists(some, min_size=1, max_size=3), asked)
 def test_what_is_carried_never_allows_what_one_of_the_labels_does_not(found, wanted):
     carries = together(*found)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from medspace.policy.evaluation import deciding, documents, reading, worlds
+from tests.examples import most
 from tests.unit.policy import everything, reference
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -32,7 +33,7 @@ def agree(policies, asked, state):
     assert [rule.state.value for rule in bound] == obligations
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=most(150), deadline=None, suppress_health_check=SLOW)
 @given(everything.POLICIES, everything.ASKED, everything.STATES)
 def test_the_evaluator_decides_as_the_naive_one(policies, asked, state):
     agree(policies, asked, state)
@@ -45,7 +46,7 @@ def test_the_evaluator_decides_ten_thousand_policies_as_the_naive_one(policies, 
     agree(policies, asked, state)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=most(60), deadline=None, suppress_health_check=SLOW)
 @given(everything.POLICIES, everything.ASKED, everything.STATES)
 def test_knowing_less_never_permits_more(policies, asked, state):
     for name in state["facts"]:

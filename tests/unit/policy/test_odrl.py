@@ -10,6 +10,7 @@ from medspace.core.errors import InvalidInputError
 from medspace.policy import odrl
 from medspace.policy.errors import InvalidPolicyError, UnenforceablePolicyError
 from medspace.policy.model import Atomic, Logical, PolicyKind
+from tests.examples import most
 from tests.shared_data import DATA
 from tests.unit.policy.given import ASSET, USER, compare, offer, policy, rule
 
@@ -205,7 +206,7 @@ OFFERS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 @generate(OFFERS)
 def test_what_is_written_is_read_as_it_was(document):
     read = odrl.parse(document)
@@ -215,7 +216,7 @@ def test_what_is_written_is_read_as_it_was(document):
     assert odrl.same_terms(read, read)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 @generate(OFFERS, st.randoms(use_true_random=False))
 def test_order_and_parties_are_not_terms(document, random):
     shuffled = json.loads(json.dumps(document))

@@ -11,6 +11,7 @@ from medspace.policy import odrl
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 from medspace.policy.rules import decide
+from tests.examples import most
 from tests.unit.policy.given import compare, offer, rule
 
 # Every pair (narrow, wide) of the small world in which the oracle lives.
@@ -168,14 +169,14 @@ def asked(action, facts):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 @generate(OFFERS, st.sampled_from(sorted(INCLUDED)), FACTS)
 def test_the_last_point_decides_as_the_naive_evaluator(document, action, facts):
     decision = decide(odrl.parse(document), asked(action, facts), Point.RELEASE)
     assert decision.permitted is permitted(document, action, facts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 @generate(OFFERS, st.sampled_from(sorted(INCLUDED)), FACTS)
 def test_what_the_last_point_permits_every_earlier_point_let_pass(document, action, facts):
     policy = odrl.parse(document)
@@ -184,7 +185,7 @@ def test_what_the_last_point_permits_every_earlier_point_let_pass(document, acti
         assert all(decide(policy, request, point).permitted for point in Point)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=most(40), deadline=None)
 @generate(OFFERS, FACTS)
 def test_knowing_less_never_permits_more(document, facts):
     policy = odrl.parse(document)

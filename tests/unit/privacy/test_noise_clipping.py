@@ -12,6 +12,7 @@ from medspace.privacy.errors import NoiseInvalidError
 from medspace.privacy.noise.accounting import cost, epsilon_of, sensitivity_for
 from medspace.privacy.noise.clipping import clipped, grouped, quantised, scale_for, sensitivity
 from medspace.privacy.noise.gaussian import draw
+from tests.examples import most
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -34,7 +35,7 @@ def summed(width, table, norm, scale):
     return quantised(clipped(grouped(values, persons), norm).vectors, scale)
 
 
-@settings(max_examples=300)
+@settings(max_examples=most(300))
 @given(neighbours(), st.floats(1e-3, 100.0), st.floats(1e-2, 1e5))
 def test_one_person_changes_a_sum_by_no_more_than_its_sensitivity(both, norm, scale):
     width, table, other = both

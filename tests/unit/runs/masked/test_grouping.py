@@ -10,6 +10,7 @@ from scipy.stats import trim_mean
 
 from medspace.core.hashing import digest
 from medspace.runs.masked.grouping import Robust, division, inside, split, trimmed
+from tests.examples import most
 from tests.masked import names
 
 
@@ -45,7 +46,7 @@ def test_no_site_is_in_one_group_more_often_than_in_another():
     assert abs(together / 2000 - 2 / 8) < 0.05  # five standard deviations
 
 
-@settings(max_examples=200)
+@settings(max_examples=most(200))
 @given(st.data())
 def test_a_trimmed_mean_is_that_of_scipy_and_exact(data):
     count = data.draw(st.integers(3, 12))

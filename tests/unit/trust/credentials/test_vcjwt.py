@@ -22,6 +22,7 @@ from medspace.trust.credentials.vcjwt import (
     verify_credential,
 )
 from medspace.trust.jws import decode, encode
+from tests.examples import most
 from tests.unit.trust.credentials.parties import (
     HOLDER,
     ISSUER,
@@ -218,7 +219,7 @@ def test_texts_that_are_no_tokens(text):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=most(60), deadline=None)
 def test_no_changed_byte_goes_unnoticed(data):
     text = sign_credential(draft(), KEY)
     at = data.draw(st.integers(0, len(text) - 1))
