@@ -17,6 +17,7 @@ from medspace.learning.cox.task import COX, CoxTask, parse
 from medspace.learning.cox.totals import SurvivalCheck, newton_shape, newton_total, ranked_shape, ranked_total
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
+from medspace.learning.glm.intervals import Ends
 from medspace.learning.glm.model import Fit, FitPhase, Term
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.totals import moments_shape, moments_total
@@ -50,6 +51,7 @@ class _OwnSurvival(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rows: int
     persons: int
     quality: SurvivalQuality
+    interval: Ends | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class MaskedCox(Walk[CoxState]):
         except msgspec.ValidationError:
             reason = Text(msgid("it is not a valid quality report"))
             raise AnswerInvalidError(site=site, round=self.task.table.max_rounds, reason=reason) from None
-        return SiteSurvival(site, own.rows, own.quality)
+        return SiteSurvival(site, own.rows, own.quality, own.interval)
 
 
 def _asked(stand: CoxState) -> JsonObject:

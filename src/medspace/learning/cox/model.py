@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from medspace.learning.cox.task import Ties
+from medspace.learning.glm.intervals import Ends
 from medspace.learning.glm.model import Term
 
 
@@ -28,6 +29,7 @@ class SiteSurvival:
     site: str
     rows: int  # of the fit
     quality: SurvivalQuality
+    interval: Ends | None = None  # of the concordance
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from medspace.core.material import Material
 from medspace.core.text import msgid
 from medspace.core.usage import Admission, HolderNote, Step
 from medspace.learning.cox.following import quality
+from medspace.learning.cox.intervals import concordance_interval
 from medspace.learning.cox.judging import CoxStep, SurvivalBlock, WeighedRisk, judged
 from medspace.learning.cox.maths import concordance
 from medspace.learning.cox.task import COX
@@ -22,8 +23,8 @@ from medspace.learning.exact import FRACTION, fixed
 from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.summing import check_sizes, moments_sums
+from medspace.privacy.disclosure import Labels, ranked
 from medspace.privacy.disclosure import number as persons_of
-from medspace.privacy.disclosure import ranked
 from medspace.privacy.rounding import rounded, unrounded
 from medspace.runs.masked.ports import Shape, TaskQuestion
 
@@ -98,7 +99,9 @@ class CoxSumming:
         counted = _ranked(found, risk, admission.min_cohort, deviance)
         fitted = question.block(measured=False).part
         own: JsonObject = msgspec.to_builtins(quality(counted))
-        return {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}, risk.cohort
+        ends = concordance_interval(found.survival, _groups(found, risk, admission.min_cohort))
+        said: JsonObject = {"rows": len(fitted.target), "persons": fitted.cohort, "quality": own}
+        return said | ({} if ends is None else {"interval": list(ends)}), risk.cohort
 
 
 def _leaks(question: CoxStep, found: SurvivalBlock) -> tuple[HolderNote, ...]:
@@ -126,11 +129,15 @@ def _sums(question: CoxStep, found: SurvivalBlock, risk: WeighedRisk | None) -> 
 def _ranked(found: SurvivalBlock, risk: WeighedRisk, least: int, deviance: float) -> RankedTotal:
     """The pairs, of patients ranked in groups of `least` or more of like risk; alone, only equal risks are alike."""
     persons = found.part.persons
-    groups = ranked(risk.eta, persons, least) if least > 1 else np.unique(risk.eta, return_inverse=True)[1]
-    pairs = concordance(found.survival, groups)
+    pairs = concordance(found.survival, _groups(found, risk, least))
     return RankedTotal(
         len(risk.eta), persons_of(persons), risk.sums.events, fixed(deviance), pairs.pairs, pairs.ordered
     )
+
+
+def _groups(found: SurvivalBlock, risk: WeighedRisk, least: int) -> Labels:
+    persons = found.part.persons
+    return ranked(risk.eta, persons, least) if least > 1 else np.unique(risk.eta, return_inverse=True)[1]
 
 
 def _counts(values: Iterable[int]) -> list[int]:
