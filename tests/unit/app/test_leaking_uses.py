@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 
 from medspace.app.features.budget.statements import clipped
 from medspace.app.features.uses.leaking import leak_checks, leaks
+from medspace.app.features.uses.service import Uses
+from medspace.connector.model import Role
 from medspace.core.usage import HolderNote, HolderNoteKind
 from tests.unit.connector.budgeted import Noisy, budgeted, limits
 from tests.unit.connector.uses import ASSET
@@ -39,6 +42,10 @@ async def test_the_holder_reads_it_with_the_use_and_nobody_else_does():
     ((use, said),) = (await house.database.read(lambda tx: leaks(tx, house.notebook.sealer, ASSET))).items()
     assert use
     assert [str(one) for one in said] == SAID
+    uses = Uses(SimpleNamespace(database=house.database, sealer=house.notebook.sealer), None)
+    mine, theirs = (SimpleNamespace(dataset=ASSET, role=role) for role in (Role.PROVIDER, Role.CONSUMER))
+    assert await uses.leaks([mine, mine]) == {use: said}
+    assert await uses.leaks([theirs]) == {}
     shown = await house.database.read(lambda tx: clipped(tx, house.notebook.sealer, ASSET))
     assert [one["told"] for one in shown] == ["shortened"]
 

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medspace.learning.cox.description import describe as describe_cox
+from medspace.learning.cox.intervals import concordance_interval, pairs_of_rows
+from medspace.learning.cox.masked import MaskedCoxes
+from medspace.learning.cox.maths import Survival, concordance
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.description import OWN_INTERVALS, describe
 from medspace.learning.glm.evaluation import Quality, Tally
@@ -19,7 +23,7 @@ from medspace.learning.glm.samples import Samples
 from medspace.learning.glm.task import parse
 from medspace.learning.glm.weighing import weigh
 from medspace.learning.net.masked import MaskedNets
-from tests.unit.learning import hearts, nets
+from tests.unit.learning import hearts, nets, survivals
 from tests.unit.learning.masked_sites import MaskedRun
 from tests.unit.learning.survivals import split
 from tests.unit.learning.test_judging_groups import delong
@@ -116,6 +120,48 @@ def test_a_number_has_one_for_its_error():
         low, high = said["intervals"]["rmse"]
         assert low <= said["quality"]["rmse"] <= high
         assert said["intervals"]["auc"] is None
+
+
+@pytest.mark.parametrize("entry", [False, True])
+def test_the_concordance_has_the_jackknife_over_its_patients(entry):
+    """Each patient left out in turn, with the concordance that is counted anew."""
+    table = survivals.made(80, 4, ties=True, entry=entry)
+    columns = {name: np.array(table[name]) for name in ("time", "event", "start", "x0")}
+    groups = np.unique(np.round(columns["x0"], 1), return_inverse=True)[1]
+
+    def survival(kept):
+        start = columns["start"][kept] if entry else None
+        return Survival(columns["time"][kept], columns["event"][kept] == 1.0, start)
+
+    every = np.ones(80, dtype=bool)
+    pairs, ordered = pairs_of_rows(survival(every), groups)
+    counted = concordance(survival(every), groups)
+    assert (pairs.sum() / 2, ordered.sum()) == (counted.pairs, counted.ordered)
+    left = []
+    for at in range(80):
+        kept = every.copy()
+        kept[at] = False
+        own = concordance(survival(kept), np.unique(groups[kept], return_inverse=True)[1])
+        left.append(own.ordered / (2 * own.pairs))
+    error = math.sqrt(79 / 80 * np.square(np.array(left) - np.mean(left)).sum())
+    share = counted.ordered / (2 * counted.pairs)
+    low, high = concordance_interval(survival(every), groups)
+    assert (low, high) == (
+        math.floor((share - Z95 * error) * COARSE) / COARSE,
+        min(math.ceil((share + Z95 * error) * COARSE) / COARSE, 1.0),
+    )
+
+
+def test_a_survival_model_has_them_where_its_hospitals_show_theirs():
+    made = MaskedRun(survivals.task(("x0", "x1")), split(survivals.made(400, 2), 3), 5, tasks=MaskedCoxes())
+    own = reports(made)
+    result = made.summed.result(made.summed.outcome(made.states[-1]), tuple(made.tables), own)
+    described = describe_cox(result, {})
+    for one in described.facts["quality"]["sites"]:
+        low, high = one["intervals"]["concordance"]
+        assert low < one["concordance"] < high
+    assert str(described.quality.rows[0][4]).endswith("]")
+    assert OWN_INTERVALS in [one.msgid for one in described.sentences]
 
 
 @given(st.lists(st.integers(0, 50), min_size=4, max_size=4), st.lists(st.integers(0, 50), min_size=4, max_size=4))

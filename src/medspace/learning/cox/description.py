@@ -8,7 +8,8 @@ import msgspec
 from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, msgid
 from medspace.learning.cox.model import CoxFitted, SurvivalQuality
-from medspace.learning.glm.description import MEASURED, unknown_levels
+from medspace.learning.glm.description import MEASURED, OWN_INTERVALS, unknown_levels
+from medspace.learning.glm.intervals import Ends
 from medspace.learning.glm.model import Term
 from medspace.runs.ports import ModelDescription, ReportTable, Result
 
@@ -47,7 +48,13 @@ def held(content: JsonObject) -> CoxFitted:
 
 def _facts(fitted: CoxFitted, rows: int, names: Mapping[str, str]) -> JsonObject:
     sites = [
-        {"site": one.site, "name": names.get(one.site, one.site), "rows": one.rows, **_measures(one.quality)}
+        {
+            "site": one.site,
+            "name": names.get(one.site, one.site),
+            "rows": one.rows,
+            **_measures(one.quality),
+            **({} if one.interval is None else {"intervals": {"concordance": list(one.interval)}}),
+        }
         for one in fitted.sites
     ]
     return {
@@ -129,12 +136,15 @@ def _quality_table(fitted: CoxFitted, rows: int, names: Mapping[str, str]) -> Re
         Text(msgid("events")),
         Text(msgid("concordance")),
     )
-    own = [_measured(names.get(one.site, one.site), one.rows, one.quality) for one in fitted.sites]
+    own = [_measured(names.get(one.site, one.site), one.rows, one.quality, one.interval) for one in fitted.sites]
     return ReportTable(columns, (*own, _measured(Text(msgid("all together")), rows, fitted.pooled)))
 
 
-def _measured(name: str | Text, rows: int, quality: SurvivalQuality) -> tuple[str | int | Text, ...]:
-    return name, quality.persons, rows, quality.events, _share(quality.concordance)
+def _measured(
+    name: str | Text, rows: int, quality: SurvivalQuality, ends: Ends | None = None
+) -> tuple[str | int | Text, ...]:
+    within = "" if ends is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+    return name, quality.persons, rows, quality.events, _share(quality.concordance) + within
 
 
 def _share(value: float | None) -> str:
@@ -147,4 +157,6 @@ def _sentences(fitted: CoxFitted) -> tuple[Text, ...]:
         said.append(Text(ROBUST))
     if fitted.measured_on in MEASURED:
         said.append(Text(MEASURED[fitted.measured_on]))
+    if any(one.interval is not None for one in fitted.sites):
+        said.append(Text(OWN_INTERVALS))
     return (*said, *unknown_levels(fitted.uncarried, noisy=False))

@@ -27,6 +27,7 @@ from medspace.learning.cox.totals import (
 from medspace.learning.exact import FRACTION, symmetric
 from medspace.learning.glm.answers import question
 from medspace.learning.glm.design import Layout
+from medspace.learning.glm.intervals import Ends
 from medspace.learning.glm.model import Fit, FitPhase, Term
 from medspace.learning.glm.outcome import covariance_of, terms, uncarried
 from medspace.learning.glm.totals import moments_total
@@ -61,6 +62,7 @@ class _OwnSurvival(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rows: int
     persons: int
     quality: SurvivalQuality
+    interval: Ends | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,7 @@ class MaskedCox(Walk[CoxState]):
         except msgspec.ValidationError:
             reason = Text(msgid("it is not a valid quality report"))
             raise AnswerInvalidError(site=site, round=self.task.table.max_rounds, reason=reason) from None
-        return SiteSurvival(site, own.rows, own.quality)
+        return SiteSurvival(site, own.rows, own.quality, own.interval)
 
 
 @dataclass(frozen=True, slots=True)

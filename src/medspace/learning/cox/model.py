@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medspace.learning.cox.task import Errors, Ties
+from medspace.learning.glm.intervals import Ends
 from medspace.learning.glm.model import Term
 
 
@@ -39,6 +40,7 @@ class SiteSurvival:
     site: str
     rows: int  # of the fit
     quality: SurvivalQuality
+    interval: Ends | None = None  # of the concordance
 
 
 @dataclass(frozen=True, slots=True)

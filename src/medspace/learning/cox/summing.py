@@ -13,6 +13,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.text import msgid
 from medspace.core.usage import HolderNote
 from medspace.learning.cox.following import quality
+from medspace.learning.cox.intervals import concordance_interval
 from medspace.learning.cox.judging import CoxStep, Risk, SharedRisk, SurvivalBlock, WeighedRisk, WeighedScores
 from medspace.learning.cox.maths import concordance
 from medspace.learning.cox.robust import squared
@@ -24,7 +25,7 @@ from medspace.learning.glm.judged_sums import JudgedSumming
 from medspace.learning.glm.judging import Judge, Reader, invalid
 from medspace.learning.glm.leaking import leaks
 from medspace.learning.glm.summing import moments_sums
-from medspace.privacy.disclosure import Vector, ranked
+from medspace.privacy.disclosure import Labels, Vector, ranked
 from medspace.privacy.disclosure import number as persons_of
 from medspace.privacy.rounding import Rounding
 
@@ -45,7 +46,9 @@ class CoxSumming(JudgedSumming[CoxStep]):
         """How well the model orders the patients of this site, in groups of persons."""
         deviance = float(near(found.sums.deviance, np.abs(found.eta).sum() + found.sums.deviance))
         counted = _ranked(part, found, question.admission.min_cohort, deviance)
-        return {"quality": msgspec.to_builtins(quality(counted))}
+        ends = concordance_interval(part.survival, _groups(part, found, question.admission.min_cohort))
+        said: JsonObject = {"quality": msgspec.to_builtins(quality(counted))}
+        return said | ({} if ends is None else {"interval": list(ends)})
 
     def leaking(self, question: CoxStep, part: SurvivalBlock) -> tuple[HolderNote, ...]:
         """Which columns tell the event or the time."""
@@ -92,11 +95,15 @@ def _finite(question: CoxStep, counts: Iterable[int], numbers: "Vector | list[fl
 def _ranked(found: SurvivalBlock, risk: WeighedRisk, least: int, deviance: float) -> RankedTotal:
     """The pairs, of patients ranked in groups of `least` or more of like risk; alone, only equal risks are alike."""
     persons = found.part.persons
-    groups = ranked(risk.eta, persons, least) if least > 1 else np.unique(risk.eta, return_inverse=True)[1]
-    pairs = concordance(found.survival, groups)
+    pairs = concordance(found.survival, _groups(found, risk, least))
     return RankedTotal(
         len(risk.eta), persons_of(persons), risk.sums.events, fixed(deviance), pairs.pairs, pairs.ordered
     )
+
+
+def _groups(found: SurvivalBlock, risk: WeighedRisk, least: int) -> Labels:
+    persons = found.part.persons
+    return ranked(risk.eta, persons, least) if least > 1 else np.unique(risk.eta, return_inverse=True)[1]
 
 
 def _counts(values: Iterable[int]) -> list[int]:

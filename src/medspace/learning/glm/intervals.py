@@ -37,12 +37,13 @@ def intervals(total: Tally, quality: Quality, fourth: float | None = None) -> Si
         return SiteIntervals(rmse=_rooted(total, spread))
     return SiteIntervals(
         auc=_area(total, quality),
-        brier=None if spread is None else _around(total.squared / total.rows, spread, most=1.0),
-        ece=None if quality.ece is None else _around(quality.ece, _binned_error(total), most=1.0),
+        brier=None if spread is None else around(total.squared / total.rows, spread, most=1.0),
+        ece=None if quality.ece is None else around(quality.ece, _binned_error(total), most=1.0),
     )
 
 
-def _around(value: float, error: float, open_by: float = 0.0, most: float = math.inf) -> Ends:
+def around(value: float, error: float, open_by: float = 0.0, most: float = math.inf) -> Ends:
+    """The ends of a figure with a standard error, and what is left open besides; from 0 to `most`."""
     reach = Z95 * error + open_by
     low, high = math.floor((value - reach) * COARSE) / COARSE, math.ceil((value + reach) * COARSE) / COARSE
     return max(low, 0.0), min(high, most)
@@ -58,7 +59,7 @@ def _rooted(total: Tally, spread: float | None) -> Ends | None:
         return None
     mean = total.squared / total.rows
     low, high = (math.sqrt(max(mean + side * Z95 * spread, 0.0)) for side in (-1.0, 1.0))
-    return _around((low + high) / 2.0, 0.0, (high - low) / 2.0)
+    return around((low + high) / 2.0, 0.0, (high - low) / 2.0)
 
 
 def _binned_error(total: Tally) -> float:
@@ -73,7 +74,7 @@ def _area(total: Tally, quality: Quality) -> Ends | None:
         return None
     ends = [(total.case_first, total.control_first), (total.case_last, total.control_last)]
     error = max(_delong(*(np.asarray(one, dtype=np.float64) for one in pair)) for pair in ends)
-    return _around(quality.auc, error, quality.auc_resolution or 0.0, 1.0)
+    return around(quality.auc, error, quality.auc_resolution or 0.0, 1.0)
 
 
 def _delong(cases: Vector, controls: Vector) -> float:
