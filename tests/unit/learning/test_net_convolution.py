@@ -1,13 +1,18 @@
 """Convolutional nets: gradients, mirror images, augmentation, against finite differences and by their properties."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from medspace.core.errors import InvalidInputError
+from medspace.core.material import Form
 from medspace.learning.glm.design import Layout
+from medspace.learning.net import images as images_module
 from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.following import network_of
 from medspace.learning.net.heads import OutputHead
-from medspace.learning.net.images import Augmentation, ImageInput
+from medspace.learning.net.images import Augmentation, ChannelRows, ImageInput
 from medspace.learning.net.local import LocalTraining, TrainingRows, trained, varying
 from medspace.learning.net.task import MOST_WEIGHTS, most_weights, parse
 from medspace.runs.errors import TaskInvalidError
@@ -121,6 +126,27 @@ def test_training_learns_where_something_bright_is_and_repeats_to_the_bit():
 def test_a_task_on_images_that_cannot_be_is_refused(changes, words):
     with pytest.raises(TaskInvalidError, match=words):
         parse(image_task(**changes))
+
+
+def held(shape=(8, 8, 1), count=10, form=Form.IMAGES):
+    return SimpleNamespace(form=form, shape=shape, count=count)
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "words"),
+    [
+        (held((9, 8, 1)), 640, "9 x 8 x 1"),
+        (held((8, 8, 3)), 640, "8 x 8 x 3"),
+        (held(count=11), 640, "11 x 8 x 8 x 1"),
+        (held(form=Form.TABLE), 640, "this dataset has none"),
+    ],
+)
+def test_images_of_another_size_too_many_or_none_are_refused_before_any_is_looked_at(monkeypatch, rows, most, words):
+    monkeypatch.setattr(images_module, "MOST_NUMBERS", most)
+    given = ImageInput(8, 8, 1, (4,))
+    assert ChannelRows.of(held(), given).count == 10
+    with pytest.raises(InvalidInputError, match=words):
+        ChannelRows.of(rows, given)
 
 
 def test_the_canonical_form_is_read_again_as_the_same_task():
