@@ -221,7 +221,8 @@ def test_the_names_of_files_are_published_nowhere(tmp_path):
 
 @pytest.mark.parametrize(
     "more",
-    [{"images": None}, {"images": np.zeros((4, 2, 2))}, {"images": np.zeros((4, 2, 2, 9), np.uint8)},
+    [{"images": None}, {"images": np.zeros((4, 2, 2))},
+     {"images": np.full((4, 2, 2), np.nan, np.float32)}, {"images": np.zeros((4, 2, 2, 9), np.uint8)},
      {"images": np.zeros((4, 0, 2), np.uint8)}, {"grade": np.zeros(3)}, {"grade": np.zeros((4, 2))},
      {"grade": np.array([b"0"] * 4)}, {"grade": np.array(["2020-01-01"] * 4, "datetime64[D]")}],
 )  # fmt: skip

@@ -1,13 +1,18 @@
 """Convolutional nets: gradients, mirror images, augmentation, against finite differences and by their properties."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from medspace.core.errors import InvalidInputError
+from medspace.core.material import Form
 from medspace.learning.glm.design import Layout
+from medspace.learning.net import images as images_module
 from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.following import network_of
 from medspace.learning.net.heads import OutputHead
-from medspace.learning.net.images import Augmentation, ImageInput
+from medspace.learning.net.images import Augmentation, ChannelRows, ImageInput
 from medspace.learning.net.local import LocalTraining, TrainingRows, trained, varying
 from medspace.learning.net.task import MOST_WEIGHTS, most_weights, parse
 from medspace.runs.errors import TaskInvalidError
@@ -54,11 +59,17 @@ def test_the_shapes_and_first_weights_need_no_pytorch_and_fit_it():
     assert network.logits(network.first(1), images(0, network)).shape == (0, 2)
 
 
-def test_mirror_images_have_the_same_score_where_training_mirrors():
+def test_mirror_images_have_the_same_score_where_training_mirrors_and_turned_squares_where_it_turns():
     network = net(augmentation=Augmentation(flip=True))
     weights, rows = network.first(5), images(4, network)
+    assert len(network.views(rows)) == 4
     mirrored = rows.reshape(4, 2, 8, 10)[..., ::-1].reshape(4, -1)
     assert network.scored(weights, mirrored) == pytest.approx(network.scored(weights, rows), abs=1e-6)
+    square = net(width=8, augmentation=EVERYTHING)
+    own, seen = square.first(5), images(4, square)
+    quarter = np.rot90(seen.reshape(4, 2, 8, 8), axes=(2, 3)).reshape(4, -1)
+    assert len(square.views(seen)) == 8
+    assert square.scored(own, quarter) == pytest.approx(square.scored(own, seen), abs=1e-6)
     plain = net()
     assert (plain.scored(weights, rows) == plain.logits(weights, rows)).all()
 
@@ -115,6 +126,27 @@ def test_training_learns_where_something_bright_is_and_repeats_to_the_bit():
 def test_a_task_on_images_that_cannot_be_is_refused(changes, words):
     with pytest.raises(TaskInvalidError, match=words):
         parse(image_task(**changes))
+
+
+def held(shape=(8, 8, 1), count=10, form=Form.IMAGES):
+    return SimpleNamespace(form=form, shape=shape, count=count)
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "words"),
+    [
+        (held((9, 8, 1)), 640, "9 x 8 x 1"),
+        (held((8, 8, 3)), 640, "8 x 8 x 3"),
+        (held(count=11), 640, "11 x 8 x 8 x 1"),
+        (held(form=Form.TABLE), 640, "this dataset has none"),
+    ],
+)
+def test_images_of_another_size_too_many_or_none_are_refused_before_any_is_looked_at(monkeypatch, rows, most, words):
+    monkeypatch.setattr(images_module, "MOST_NUMBERS", most)
+    given = ImageInput(8, 8, 1, (4,))
+    assert ChannelRows.of(held(), given).count == 10
+    with pytest.raises(InvalidInputError, match=words):
+        ChannelRows.of(rows, given)
 
 
 def test_the_canonical_form_is_read_again_as_the_same_task():
