@@ -9,6 +9,7 @@ from medspace.app.features.training.service import Training
 from medspace.connector.model import AGREEMENTS, Agreement
 from medspace.learning.cox.service import CoxAlgorithm
 from medspace.learning.glm.service import GlmAlgorithm
+from medspace.learning.net.service import NetAlgorithm
 from medspace.policy import templates
 from medspace.runs.errors import (
     CodingDiffersError,
@@ -23,6 +24,7 @@ from tests.unit.learning.simulated import SimulatedSites, coordinator
 
 USER, TIME = "did:web:user.example", "2026-01-01T00:00:00.000Z"
 PURPOSE = "ehds:HealthcareScientificResearch"
+NET = {"task": "net", "target": "died", "features": [{"name": "age"}], "purpose": PURPOSE}
 COX = {"task": "cox", "time": "weeks", "event": "died", "features": [{"name": "age"}], "purpose": PURPOSE}
 GLM = {"task": "glm", "family": "binomial", "target": "died", "features": [{"name": "age"}], "purpose": PURPOSE}
 KINDS = pytest.mark.parametrize("task", [COX, GLM], ids=["cox", "glm"])
@@ -57,7 +59,9 @@ class Space:
         self.terms = terms
         leader = coordinator(self.sites, database=self.database, clock=self.clock)
         dictionaries = Published(dict(zip(self.agreements, said, strict=True)))
-        leader = replace(leader, algorithms=(GlmAlgorithm(), CoxAlgorithm()), dictionaries=dictionaries)
+        leader = replace(
+            leader, algorithms=(GlmAlgorithm(), CoxAlgorithm(), NetAlgorithm()), dictionaries=dictionaries
+        )
         self.training = Training(USER, leader, self.database, lambda _tx, did: Facts(did, "DE"), self.clock)
 
     async def forecast(self, task, *, twice=False):
@@ -100,6 +104,17 @@ async def test_a_survival_task_says_what_is_learned():
     assert facts["sums"] == 3 + 2 + 2 * 2 * 6
     assert "At each of 2 times" in said
     assert "Nobody learns what happened to whom, or when." not in said
+
+
+async def test_a_net_says_what_is_learned_and_whether_updates_are_shown():
+    _, facts, said = await Space(*4 * [published()]).forecast(NET)
+    assert (facts["weights"], facts["questions"]) == (3, 32)  # of the age, whether it is missing, and the bias
+    assert "the mean change of 3 weights" in said
+    assert "in turn" not in said
+    turns = NET | {"strategy": "cyclic", "cycle": [site_of(0), site_of(1)]}
+    assert "all others see what one of them alone has changed" in (await Space(*4 * [published()]).forecast(turns))[2]
+    searched = NET | {"search": {"rate": [0.1, 1.0]}, "validation": 0.2}
+    assert "8 go to trying 2 combinations" in (await Space(*4 * [published()]).forecast(searched))[2]
 
 
 @KINDS

@@ -6,11 +6,11 @@ from medspace.core.canonical import JsonObject
 from medspace.core.engine import MASKED_SUMS
 from medspace.learning.glm.service import demands_of, needs_of
 from medspace.learning.model import KIND
-from medspace.learning.net import description
+from medspace.learning.net import description, forecasting
 from medspace.learning.net.masked import MaskedNet
 from medspace.learning.net.task import NET, NetTask, parse
 from medspace.runs.masked.leading import MaskedProcedure, kinds
-from medspace.runs.ports import Need
+from medspace.runs.ports import Forecast, Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,15 @@ class NetAlgorithm:
             _needs(task),
             description.describe,
         )
+
+    def forecast(self, task: JsonObject, sites: int) -> Forecast:
+        """What it costs, and what is learned from so many hospitals (`runs.ports.Forecasting`).
+
+        Raises:
+            TaskInvalidError: with the field and what is wrong with it.
+        """
+        del sites  # what is learned is the same from any number
+        return forecasting.forecast(parse(task))
 
 
 def _needs(task: NetTask) -> tuple[Need, ...]:
