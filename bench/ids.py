@@ -27,6 +27,12 @@ ABOUT = {
     "test_interval_and_duration_restricted": ("interval-restricted", "duration-restricted"),
     "test_modify_in_transit": ("modify-in-transit",),
     "test_local_logging": ("local-logging",),
+    "test_what_the_users_connector_does_after_the_use_is_proven_to_the_holder[use-and-delete-after": (
+        "use-and-delete-after",
+    ),
+    "test_what_the_users_connector_does_after_the_use_is_proven_to_the_holder[remote-notification": (
+        "remote-notification",
+    ),
     "test_distribute_only_if_encrypted": ("distribute-only-if-encrypted",),
 }
 REFUSED = "test_what_only_the_other_side_could_do_is_refused_with_the_reason["

@@ -5,6 +5,7 @@ One hospital offers one dataset under one contract for each case; the connectors
 
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +42,7 @@ CASES = {
     "twenty": {"min_cohort": 20},
     "logged": {"duties": ["medspace:log"]},
     "told": {"duties": ["inform"]},
+    "deleted": {"duties": ["delete"]},
     "masked": {"protection": "masked-sums"},
 }
 NAMES = [*CASES, "by name"]
@@ -209,18 +211,40 @@ def test_distribute_only_if_encrypted(road):
     assert road.use("masked") == "policy.protection"
 
 
-DUTIES = [one for one in CLASSES if one.duty and one.duty != "medspace:log"]
+KEPT = {"use-and-delete-after": "deleted", "remote-notification": "told"}
+
+
+@pytest.mark.parametrize("one", KEPT)
+def test_what_the_users_connector_does_after_the_use_is_proven_to_the_holder(stage, road, one):
+    (told,) = [found for found in stage.space("clinic").usage_classes() if found["class"] == one]
+    assert told["enforced"]
+    use = road.begin(road.agree(KEPT[one]))
+    assert road.ask(use).status_code == 200
+    stage.space("user").end_use(use)
+    action = {"deleted": "delete", "told": "inform"}[KEPT[one]]
+    end = time.monotonic() + 60
+
+    def seen(key, **which):
+        while not (found := [one for one in stage.space(key).duties(**which) if one["action"] == action]):
+            assert time.monotonic() < end, stage.space(key).duties()
+            time.sleep(0.1)
+        return found[0]
+
+    owed = seen("user")
+    if action == "delete":  # which its connector would do by itself only when its time has nearly passed
+        stage.space("user").fulfil_duty(owed["id"])
+    seen("clinic", state="kept")
+    assert any(entry["facts"]["action"] == action for entry in stage.entries("clinic", "duty.proven"))
+
+
+DUTIES = [one for one in CLASSES if one.duty and one.duty != "medspace:log" and one.name not in KEPT]
 
 
 @pytest.mark.parametrize("one", DUTIES, ids=lambda one: one.name)
 def test_what_only_the_other_side_could_do_is_refused_with_the_reason(stage, road, one):
     told = {found["class"]: found for found in stage.space("clinic").usage_classes()}[one.name]
-    if told["enforced"]:
-        pytest.skip("a condition of this connector keeps it, which has a test of its own")
+    assert not told["enforced"]
     assert one.why in told["place"]
-    if one.duty == "inform":  # it can be said, so it can be offered; nobody agrees to it
-        assert road.use("told") == "policy.unenforceable"
-        return
     with pytest.raises(SpaceError) as refused:
         stage.space("clinic").check_policy(one.document)
     assert refused.value.code == "policy.unenforceable"
@@ -243,6 +267,6 @@ def test_every_class_has_a_test_here():
         *("allow-data-usage", "connector-restricted", "application-restricted", "location-restricted"),
         *("purpose-restricted", "role-restricted", "security-level-restricted", "event-restricted"),
         *("state-restricted", "restricted-number-of-usages", "interval-restricted", "duration-restricted"),
-        *("modify-in-transit", "local-logging", "distribute-only-if-encrypted", *(one.name for one in DUTIES)),
+        *("modify-in-transit", "local-logging", "distribute-only-if-encrypted", *KEPT, *(one.name for one in DUTIES)),
     }
     assert tested == {one.name for one in CLASSES}

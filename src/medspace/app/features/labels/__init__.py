@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medspace.app.features.labels.service import Labels
     from medspace.app.node.checks import Examination, HealthCheck
     from medspace.app.node.node import Node
+    from medspace.app.node.pages import PortalPages
 
 
 def _service(node: "Node") -> "Labels":
@@ -47,4 +48,12 @@ def _checks(examined: "Examination") -> "Iterator[HealthCheck]":
     return relabelled(examined.space.labels() if examined.space else ())
 
 
-FEATURE = Feature(name="labels", service=_service, routes=_routes, verbs=_verbs, client=client, checks=_checks)
+def _pages() -> "PortalPages":
+    from medspace.app.features.labels.pages import PAGES
+
+    return PAGES
+
+
+FEATURE = Feature(
+    name="labels", service=_service, routes=_routes, pages=_pages, verbs=_verbs, client=client, checks=_checks
+)

@@ -10,7 +10,8 @@ from medspace.adapters.duckdb.settings import DraftOptions
 from medspace.app.doors.bodies import json_response
 from medspace.app.doors.management.actors import Acting, needs
 from medspace.app.doors.management.routing import After, Body, Limit, Text, router, speak_to
-from medspace.app.features.offers.editing import NewOffer, OfferChanges
+from medspace.app.features.offers.editing import CopiedTerms, NewOffer, OfferChanges
+from medspace.app.features.offers.own_templates import OwnTemplates
 from medspace.app.features.offers.service import Offers
 from medspace.app.node.lists import LARGEST_PAGE, PageRequest
 from medspace.app.node.offering.origins import origin
@@ -28,7 +29,8 @@ class OfferBody(Body):
 
     What is not said is the safe thing. `count` 0: no bound. `password` is the file of a server's password; `publish`
     is what the catalogue says of its content, rounded; `dry`: only say what would be published, and what it allows
-    beyond other datasets of the same table, with `seen`, which stands for that and confirms it.
+    beyond other datasets of the same table, with `seen`, which stands for that and confirms it. `terms`: a template
+    of one's own, whose terms take the place of the usual ones, except `until`.
     """
 
     source: Text
@@ -55,12 +57,14 @@ class OfferBody(Body):
     publish: Figures = []
     dry: bool = False
     seen: Text = ""
+    terms: Text = ""
 
 
 class ChangeBody(Body):
     """The changes to an offer; `dry`: only report their effect, with `seen`, which stands for it.
 
-    `loosen`: terms that may protect less than before, as `seen`.
+    `loosen`: terms that may protect less than before, as `seen`. `terms`: a template of one's own whose terms take
+    the place of those of the offer.
     """
 
     until: Text | None = None
@@ -69,6 +73,7 @@ class ChangeBody(Body):
     questions: Number | None = None
     publish: Figures | None = None
     offer: Number = 0
+    terms: Text = ""
     loosen: Some = []
     seen: Text = ""
     dry: bool = False
@@ -87,7 +92,7 @@ class ReloadBody(Body):
     seen: Text = ""
 
 
-def new_offer(body: OfferBody) -> NewOffer:
+def new_offer(body: OfferBody, copied: CopiedTerms | None = None) -> NewOffer:
     """What a body asks for."""
     draft = DraftOptions(
         body.person, body.rows_are_persons, body.table, body.encoding, body.delimiter, body.skip_lines,
@@ -109,12 +114,16 @@ def new_offer(body: OfferBody) -> NewOffer:
         draft=draft,
         publish=tuple(body.publish),
     )
-    return NewOffer(wishes, body.dataset, body.title, body.dictionary, body.dry, body.seen)
+    return NewOffer(wishes, body.dataset, body.title, body.dictionary, body.dry, body.seen, copied)
 
 
-def routes(kept: Offers) -> APIRouter:
+def routes(kept: Offers, own: OwnTemplates) -> APIRouter:
     """The routes of the management API."""
     routes = router("offers")
+
+    async def copied(name: str) -> CopiedTerms | None:
+        found = await own.find(name) if name else None
+        return None if found is None else CopiedTerms(found.template, found.terms)
 
     @routes.get("/offers", **needs(Scope.READ, Scope.TERMS))
     async def offers(request: Request, limit: Limit = LARGEST_PAGE, after: After = "") -> Response:
@@ -127,7 +136,7 @@ def routes(kept: Offers) -> APIRouter:
 
     @routes.post("/offers", **needs())  # it names a file of this machine: the owner's alone
     async def offer(request: Request, body: OfferBody, by: Acting) -> Response:
-        made = await kept.add(new_offer(body), speak_to(request), by.id)
+        made = await kept.add(new_offer(body, await copied(body.terms)), speak_to(request), by.id)
         return json_response(made, 200 if body.dry else 201)
 
     @routes.post("/offers/reload", **needs(Scope.TERMS))
@@ -143,6 +152,7 @@ def routes(kept: Offers) -> APIRouter:
             body.questions,
             body.offer,
             None if body.publish is None else tuple(body.publish),
+            await copied(body.terms),
             tuple(body.loosen),
             body.seen,
         )

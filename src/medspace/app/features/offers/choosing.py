@@ -1,6 +1,6 @@
 """The terms of a new offer, as answers to questions: for the configuration, in words, and in four cases."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from medspace.app.node.offering.wishes import COUNT, MIN_SITES, WishError, Wishe
 from medspace.app.node.offering.writing import PURPOSE
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock, instant
+from medspace.core.instants import bound, last_day
 from medspace.core.text import Text, msgid
 from medspace.policy import labels, odrl, purposes, templates
 from medspace.policy.actions import DOWNLOAD
@@ -33,6 +34,7 @@ ASKED_PURPOSES = (
 HIDDEN = ("open-use", "download")  # templates that let more out than a first offer should
 FOREIGN = "dpv:Marketing"  # what a purpose that nobody offered for stands for in the answers
 MOST_LISTED = 200
+ASKED = ("purposes", "recipients", "regions", "until", "count", "min_sites")  # terms that questions ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +49,59 @@ class Choice:
         return {"name": self.name, "words": self.words}
 
 
-def choices(node: Node, speak: Speak) -> JsonObject:
-    """What may be chosen for an offer of this connector."""
+def choices(node: Node, speak: Speak, chosen: ChosenTerms) -> JsonObject:
+    """What may be chosen for an offer of this connector; what a template has chosen already is among it."""
     named = {one.name: one.words for one in purposes.VOCABULARY}
     served = templates.offerable(node.kinds)
     members = [Choice(one.did, one.name) for one in node.members() if one.did != node.did]
     own = node.region(node.did) or node.config.participant.region
     places = [("EU", msgid("the European Union")), ("EEA", msgid("the European Economic Area"))]
     return {
-        "purposes": [Choice(name, speak(named[name])).told() for name in ASKED_PURPOSES],
-        "templates": [Choice(name, speak(one.title)).told() for name, one in served.items() if name not in HIDDEN],
-        "members": [one.told() for one in members[:MOST_LISTED]],
+        "purposes": [
+            Choice(name, speak(named.get(name, name))).told()
+            for name in dict.fromkeys((*ASKED_PURPOSES, *chosen.purposes))
+        ],
+        "templates": [
+            Choice(name, speak(one.title)).told()
+            for name, one in served.items()
+            if name not in HIDDEN or name == chosen.template
+        ],
+        "members": [one.told() for one in _with(members[:MOST_LISTED], chosen.recipients)],
         "regions": [
             *([Choice(own, own).told()] if own in REGIONS.ancestors and own != WORLD else []),
             *(Choice(name, speak(words)).told() for name, words in places),
+            *(Choice(name, name).told() for name in chosen.regions if name not in ("EU", "EEA", own)),
         ],
         "count": COUNT,
         "min_sites": MIN_SITES,
     }
+
+
+def _with(known: list[Choice], names: Collection[str]) -> list[Choice]:
+    there = {one.name for one in known}
+    return [*known, *(Choice(name, name) for name in names if name not in there)]
+
+
+def answered(chosen: ChosenTerms, template: str, terms: JsonObject, clock: Clock) -> ChosenTerms:
+    """The answers that terms give to the questions; what is not asked for is kept as it is."""
+    until = str(terms.get("until", ""))
+    return replace(
+        chosen,
+        template=template,
+        purposes=tuple(purposes.canonical(one) or one for one in _listed(terms.get("purposes"))),
+        recipients=_listed(terms.get("recipients")),
+        regions=_listed(terms.get("regions")),
+        until=last_day(until)[:10] if until and bound(until, last=True) > clock.now() else "",
+        count=int(terms.get("count", 0)),
+        min_sites=int(terms["min_sites"]) if "min_sites" in terms else None,
+        more={name: value for name, value in terms.items() if name not in ASKED},
+    )
+
+
+def _listed(value: Json) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
 
 
 def wishes_of(chosen: ChosenTerms, file: Path | None = None) -> Wishes:
@@ -109,8 +146,9 @@ def terms_of(chosen: ChosenTerms, clock: Clock) -> dict[str, Json]:
         "purposes": list(chosen.purposes),
         "until": end(wishes, clock),
         **({} if wishes.count is None else {"count": wishes.count}),
-        "min_cohort": LEAST,
         "min_sites": wishes.min_sites,
+        **chosen.more,
+        "min_cohort": max(LEAST, int(chosen.more.get("min_cohort", LEAST))),
         **{name: values for name, values in lists.items() if values},
     }
 

@@ -12,6 +12,7 @@ from medspace.app.doors.management.routing import Body, Text, router, speak_to
 from medspace.app.features.offers.api import Figures
 from medspace.app.features.offers.drafts import OfferDrafts
 from medspace.app.features.offers.keeping import ChosenTerms, SaidOfTable
+from medspace.app.features.offers.own_templates import OwnTemplates
 from medspace.core.actors import Scope
 
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -59,7 +60,13 @@ class PublishBody(Body):
     seen: Text
 
 
-def draft_routes(kept: OfferDrafts) -> APIRouter:
+class BeginBody(Body):
+    """A template of one's own to begin with; none for the usual answers."""
+
+    name: Text = ""
+
+
+def draft_routes(kept: OfferDrafts, own: OwnTemplates) -> APIRouter:
     """The routes of the management API; a draft is its maker's alone, and the owner's."""
     routes = router("offers")
 
@@ -76,6 +83,11 @@ def draft_routes(kept: OfferDrafts) -> APIRouter:
     async def point(body: PointBody, by: Acting) -> Response:
         made = await kept.point(body.source, by)
         return json_response({"id": made.id}, 201)
+
+    @routes.post("/offer-drafts/{pid}/template", **needs(Scope.TERMS))
+    async def begin_with(pid: str, body: BeginBody, by: Acting) -> Response:
+        await kept.begin_with(pid, await own.find(body.name) if body.name else None, by)
+        return json_response({"id": pid})
 
     routes.include_router(step_routes(kept))
     return routes

@@ -25,6 +25,7 @@ from medspace.app.features.offers.keeping import (
     UploadRefusedError,
     folder_of,
 )
+from medspace.app.features.offers.kept_terms import OwnTemplate
 from medspace.app.features.offers.looking import TableLooks, check_upload, first_said, known, shown
 from medspace.app.features.offers.service import Offers
 from medspace.app.node.node import Node
@@ -150,7 +151,7 @@ class OfferDrafts:
         until = end(choosing.wishes_of(made.terms), self._node.clock)
         chosen |= {"dataset": name, "title": title, "until": made.terms.until or last_day(until)[:10]}
         chosen |= {field: list(chosen[field]) for field in ("purposes", "recipients", "regions", "publish")}
-        return _head(made) | {"terms": chosen, "choices": choosing.choices(self._node, speak)}
+        return _head(made) | {"terms": chosen, "choices": choosing.choices(self._node, speak, made.terms)}
 
     async def foreseen(self, pid: str, by: Actor, speak: Speak) -> JsonObject:
         """The contract in words, and what it would say in four cases.
@@ -189,16 +190,31 @@ class OfferDrafts:
         await asyncio.to_thread(self._kept.keep, made)
         return made
 
+    async def begin_with(self, pid: str, own: OwnTemplate | None, by: Actor) -> OfferDraft:
+        """Answer the questions as a template of one's own does, with all else that it says; None: no template.
+
+        Raises:
+            MedspaceError: there is no such draft.
+        """
+        made = await self.find(pid, by)
+        begun = replace(ChosenTerms(), dataset=made.terms.dataset, title=made.terms.title, publish=made.terms.publish)
+        if own is not None:
+            begun = choosing.answered(begun, own.template, own.terms, self._node.clock)
+        made = replace(made, terms=begun)
+        await asyncio.to_thread(self._kept.keep, made)
+        return made
+
     async def choose(self, pid: str, chosen: ChosenTerms, by: Actor) -> OfferDraft:
         """Take the terms that a person has chosen.
 
         Raises:
             MedspaceError: they cannot be offered; what was chosen before stays.
         """
-        made = replace(await self.find(pid, by), terms=chosen)
+        made = await self.find(pid, by)
+        made = replace(made, terms=replace(chosen, more=made.terms.more))
         name, _ = publishing.named(made)
         publishing.check_free(await self.offers.read(), name)
-        choosing.check_chosen(chosen, self._node)
+        choosing.check_chosen(made.terms, self._node)
         await asyncio.to_thread(self._kept.keep, made)
         return made
 

@@ -37,6 +37,7 @@ from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import Clock
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, msgid
+from medspace.policy.templates import TEMPLATES
 from medspace.privacy.figures import DatasetFigures, figures_of
 
 
@@ -61,7 +62,7 @@ class ChangeUnknownError(InvalidInputError):
 
     code = "offer.change"
     sentence = msgid("Nothing to change was given.")
-    next_step = msgid("Give at least one of --until, --count, --min-sites, --questions, --publish.")
+    next_step = msgid("Give at least one of --until, --count, --min-sites, --questions, --publish, --terms.")
 
 
 class OfferFileEditedError(InvalidInputError):
@@ -76,8 +77,19 @@ class OfferFileEditedError(InvalidInputError):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedTerms:
+    """The terms of a template of one's own, for an offer."""
+
+    template: str
+    terms: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class NewOffer:
-    """A file to offer: its name and title, with an existing dictionary or one to be drafted."""
+    """A file to offer: its name and title, with an existing dictionary or one to be drafted.
+
+    `copied` are terms that take the place of the usual ones; an end that was wished for stays.
+    """
 
     wishes: Wishes
     name: str = ""
@@ -85,6 +97,7 @@ class NewOffer:
     dictionary: str = ""  # a file; drafted where none is named
     dry: bool = False  # only say what would be published
     seen: str = ""  # the digest of what it allows beyond the offers of the same table, as it was shown
+    copied: CopiedTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,7 @@ class OfferChanges:
     questions: int | None = None
     offer: int = 0  # which one, from 1; 0 where there is only one
     publish: tuple[str, ...] | None = None  # what the catalogue says of its content; () is nothing
+    copied: CopiedTerms | None = None  # the terms of a template, in place of those of the offer
     loosen: tuple[str, ...] = ()  # the terms that may protect less than before
     seen: str = ""  # the digest of the changes that were shown when that was confirmed
 
@@ -168,6 +182,8 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
         publish=publishable(wishes.publish),
     )
     text = appended(read_text(file), block, str(file))
+    if new.copied is not None:
+        text = changed(text, _copied(len(config.assets), new.copied, until if wishes.until else ""), str(file))
     looser = _same_table(config, text, name)
     if not new.dry:
         check_seen(looser, new.seen)
@@ -176,6 +192,20 @@ def with_dataset(file: Path, config: Config, new: NewOffer, clock: Clock) -> Wri
     if new.dry:
         told |= {"changes": _told(looser), "seen": seen_of_all(looser)}
     return Written(text, name, files, told)
+
+
+def _copied(at: int, copied: CopiedTerms, until: str) -> dict[Place, Json]:
+    """The terms of a new dataset, and its label, which allows what they allow and nothing else."""
+    label, terms = ("assets", at, "label"), ("assets", at, "offers", 0, "terms")
+    ends = {"until": until} if until else {}
+    values: dict[Place, Json] = {("assets", at, "offers", 0, "template"): copied.template}
+    values |= {(*terms, name): value for name, value in {**copied.terms, **ends}.items()}
+    values[*label, "kinds"] = list(TEMPLATES[copied.template].permits)
+    for name in ("purposes", "regions"):
+        if name in copied.terms:
+            values[*label, name] = copied.terms[name]
+    last = until or copied.terms.get("until")
+    return values | ({(*label, "valid_until"): last} if last else {})
 
 
 def _same_table(config: Config, text: str, name: str) -> dict[str, list[TermChange]]:
@@ -237,9 +267,11 @@ def with_changes(file: Path, config: Config, dataset: str, changes: OfferChanges
         TomlEditError: the file cannot be changed there.
     """
     at, asset = found(config, dataset)
-    number = _which(asset, changes.offer)
+    number = which(asset, changes.offer)
     values: dict[Place, Json] = {}
     terms = ("assets", at, "offers", number, "terms")
+    if changes.copied is not None:
+        values |= {(*terms[:-1], "template"): changes.copied.template, terms: dict(changes.copied.terms)}
     if changes.until is not None:
         values[*terms, "until"] = end(Wishes("", 1, until=changes.until), clock)
     if changes.count is not None:
@@ -302,7 +334,12 @@ def check_unedited(held: Iterable[Prepared], wanted: Iterable[Prepared], but: st
         raise OfferFileEditedError(datasets=", ".join(differ))
 
 
-def _which(asset: Asset, said: int) -> int:
+def which(asset: Asset, said: int) -> int:
+    """Which of the offers of a dataset is meant, from 0; `said` counts from 1, and is 0 where there is only one.
+
+    Raises:
+        OfferUnclearError: there are several, or not so many.
+    """
     count = len(asset.offers)
     if (said == 0 and count != 1) or said > count:
         raise OfferUnclearError(dataset=asset.id, count=count)

@@ -26,6 +26,7 @@ from medspace.adapters.ownership import write_private
 from medspace.app.node.config import read_config
 from medspace.app.node.node import Node
 from medspace.app.node.offering.wishes import identity
+from medspace.core.canonical import JsonObject
 from medspace.core.clock import Randomness, instant, stamp
 from medspace.core.errors import InvalidInputError, MedspaceError
 from medspace.core.text import Text, msgid
@@ -86,7 +87,7 @@ class SaidOfTable:
 class ChosenTerms:
     """The answers to who may, for what, until when, how often, what may leave, and what the catalogue says.
 
-    What is not said is safe.
+    What is not said is safe. `more` are terms of a template of one's own that no question asks for.
     """
 
     dataset: str = ""
@@ -100,6 +101,7 @@ class ChosenTerms:
     questions: int | None = None
     min_sites: int | None = None
     publish: tuple[str, ...] = ()
+    more: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,10 +174,47 @@ def _settings(visit: PortalVisit, at: int, column: Mapping[str, Any], before: Ma
 
 async def terms(visit: PortalVisit) -> Response:
     """Who may, for what, until when, how often, what may leave."""
-    return visit.page("offers/terms.html", **_terms(visit, await visit.get(_of(visit.part("pid"), "terms"))))
+    return visit.page("offers/terms.html", **await _terms(visit))
 
 
-def _terms(visit: PortalVisit, told: JsonObject) -> dict[str, Any]:
+async def begin_with(visit: PortalVisit) -> Response:
+    """Answer the questions as a template of one's own does."""
+    pid = visit.part("pid")
+    await visit.post(_of(pid, "template"), {"name": visit.field("name")})
+    return visit.go(f"/offers/draft/{pid}/terms")
+
+
+async def own_terms(visit: PortalVisit) -> Response:
+    """The templates of one's own."""
+    found = await visit.get("/terms", after=visit.query("after"))
+    return visit.page("offers/own_terms.html", found=found, may_keep=visit.may(Scope.TERMS))
+
+
+async def save_terms(visit: PortalVisit) -> Response:
+    """Save the terms of an offer under a name."""
+    dataset = visit.part("dataset")
+    body = {"dataset": dataset, "offer": _number(visit.field("offer")) or 0, "title": visit.field("title")}
+    try:
+        await visit.post(path("terms", visit.field("name")), body)
+    except InquiryError as error:
+        found = await visit.get(_dataset(dataset))
+        return visit.refused("offers/own.html", error, one=found, keeper=True, fresh="")
+    return visit.go("/offers/terms")
+
+
+async def remove_terms(visit: PortalVisit) -> Response:
+    """Remove a template of one's own."""
+    await visit.post(path("terms", visit.field("name"), "remove"))
+    return visit.go("/offers/terms")
+
+
+async def _terms(visit: PortalVisit) -> dict[str, Any]:
+    told = await visit.get(_of(visit.part("pid"), "terms"))
+    own = await visit.get("/terms")
+    return _answers(visit, told) | {"own": own["templates"]}
+
+
+def _answers(visit: PortalVisit, told: JsonObject) -> dict[str, Any]:
     chosen = told["terms"] | (_chosen(visit) if visit.form else {})
     chosen["who"] = visit.field("who") or ("some" if chosen["recipients"] else "all")
     chosen["where"] = visit.field("where") or ("some" if chosen["regions"] else "all")
@@ -217,18 +254,16 @@ async def choose(visit: PortalVisit) -> Response:
     if (visit.field("who") == "some" and not said["recipients"]) or (
         visit.field("where") == "some" and not said["regions"]
     ):  # an empty list would mean everybody
-        told = await visit.get(_of(pid, "terms"))
         problem = _problem(
             visit,
             msgid("You said that only some may use it, and chose none."),
             msgid("Choose the members or places, or let everybody use it."),
         )
-        return visit.page("offers/terms.html", status=400, problem=problem, **_terms(visit, told))
+        return visit.page("offers/terms.html", status=400, problem=problem, **await _terms(visit))
     try:
         await visit.post(_of(pid, "terms"), _numbers(said, ("count", "questions", "min_sites")))
     except InquiryError as error:
-        told = await visit.get(_of(pid, "terms"))
-        return visit.refused("offers/terms.html", error, **_terms(visit, told))
+        return visit.refused("offers/terms.html", error, **await _terms(visit))
     return visit.go(f"/offers/draft/{pid}/contract")
 
 
@@ -323,6 +358,7 @@ PAGES = PortalPages(
         PortalPage("/offers/draft/{pid}/columns", columns, KEEPERS),
         PortalPage("/offers/draft/{pid}/terms", terms, KEEPERS),
         PortalPage("/offers/draft/{pid}/contract", foreseen, KEEPERS),
+        PortalPage("/offers/terms", own_terms, READERS),
         PortalPage("/offers/own/{dataset:path}", own, READERS),
         PortalPage("/offers/change/{dataset:path}", change, KEEPERS),
         PortalPage("/offers/withdraw/{dataset:path}", withdrawing, KEEPERS),
@@ -331,7 +367,10 @@ PAGES = PortalPages(
         PortalAction("/offers/upload", upload, KEEPERS, largest=LARGEST_UPLOAD + FORM_BYTES, streamed=True),
         PortalAction("/offers/point", point),  # it names a file of this machine: the owner's alone
         PortalAction("/offers/draft/{pid}/columns", say, KEEPERS, largest=LARGEST_TABLE_FORM),
+        PortalAction("/offers/draft/{pid}/template", begin_with, KEEPERS),
         PortalAction("/offers/draft/{pid}/terms", choose, KEEPERS),
+        PortalAction("/offers/terms/remove", remove_terms, KEEPERS),
+        PortalAction("/offers/terms/save/{dataset:path}", save_terms, KEEPERS),
         PortalAction("/offers/draft/{pid}/publish", publish, KEEPERS, confirmed=True),
         PortalAction("/offers/draft/{pid}/discard", discard, KEEPERS),
         PortalAction("/offers/change/{dataset:path}", apply, KEEPERS, confirmed=True),
@@ -340,6 +379,7 @@ PAGES = PortalPages(
     ),
     remedies=(
         PortalRemedy("offer.", "/offers", msgid("To my datasets"), READERS),
+        PortalRemedy("template.", "/offers/terms", msgid("To my templates"), READERS),
         PortalRemedy("asset.", "/offers", msgid("To my datasets"), READERS),
         PortalRemedy("label.", "/offers", msgid("To my datasets"), READERS),
         PortalRemedy("budget.", "/offers", msgid("To my datasets"), READERS),

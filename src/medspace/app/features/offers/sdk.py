@@ -23,9 +23,10 @@ class OffersClient(Client):
         `questions`, `holders`, `publish` (of `size` and `missing`: what the catalogue says of its content), and of
         the table `person` or `rows_are_persons`, `table`, `password` (a file), `settings` (such as
         `["visit.century=2000"]`), `leave_out`, `leave_out_rows`, `encoding`, `delimiter`, `skip_lines`, `names`,
-        `min_cohort`. With `dry` nothing is written: `published` and `figures` are what everybody would see.
-        Where another dataset offers the same table, `changes` are what the new one allows beyond it; without the
-        `seen` of that answer it is refused. What cannot be offered leaves configuration and catalogue as they were.
+        `min_cohort`; `terms` names a template of one's own, whose terms take the place of the usual ones. With `dry`
+        nothing is written: `published` and `figures` are what everybody would see. Where another dataset offers the
+        same table, `changes` are what the new one allows beyond it; without the `seen` of that answer it is refused.
+        What cannot be offered leaves configuration and catalogue as they were.
         """
         source = file if isinstance(file, str) and "://" in file else str(absolute(file))
         return self._post("/offers", {"source": source, **said})
@@ -33,10 +34,11 @@ class OffersClient(Client):
     def change_offer(self, dataset: str, *, dry: bool = False, **changes: Json) -> JsonObject:
         """Change `until`, `count`, `min_sites`, `questions` or `publish` of an offer for future agreements, at once.
 
-        `offer` is its number, from 1, if there are several. `notes` describe the effect on agreements in force, and
-        `changes` each term with its old and new value; with `dry` nothing is changed. What `loosens`, and so protects
-        less than before, is refused unless its `term` is named in `loosen`, together with the `seen` that a call with
-        `dry` returned: if the terms have changed since, it is refused as well.
+        `terms` names a template of one's own, whose terms take the place of those of the offer. `offer` is its
+        number, from 1, if there are several. `notes` describe the effect on agreements in force, and `changes` each
+        term with its old and new value; with `dry` nothing is changed. What `loosens`, and so protects less than
+        before, is refused unless its `term` is named in `loosen`, together with the `seen` that a call with `dry`
+        returned: if the terms have changed since, it is refused as well.
         """
         return self._post(path("offers", dataset, "change"), {"dry": dry, **changes})
 
@@ -58,3 +60,34 @@ class OffersClient(Client):
         and so protects less than before, is refused without the `seen` that a call with `dry` returned.
         """
         return self._post("/offers/reload", {"dry": dry, "seen": seen})
+
+    # --- templates of one's own -----------------------------------------------------------------------------------
+    def own_templates(self, *, most: int = MOST) -> list[JsonObject]:
+        """The templates of one's own by name, each with the contract that it makes in words."""
+        return self._pages("templates", most, "/terms")
+
+    def own_template(self, name: str) -> JsonObject:
+        """One of them: its `title`, `template` of the program, `terms` and `contract`."""
+        return self._get(path("terms", name))
+
+    def save_template(
+        self,
+        name: str,
+        *,
+        title: str = "",
+        dataset: str = "",
+        offer: int = 0,
+        template: str = "train-only",
+        terms: JsonObject | None = None,
+    ) -> JsonObject:
+        """Save the terms of an offer of one's own `dataset`, or these `terms` of a `template`, under a name.
+
+        Raises:
+            SpaceError: nothing could be offered on them, or the name cannot be used.
+        """
+        said = {"dataset": dataset, "offer": offer} if dataset else {"template": template, "terms": terms or {}}
+        return self._post(path("terms", name), {"title": title, **said})
+
+    def remove_template(self, name: str) -> JsonObject:
+        """Remove a template of one's own; offers that were made from it stay."""
+        return self._post(path("terms", name, "remove"), {})

@@ -48,6 +48,7 @@ class FileFirst(TyperGroup):
 listing = typer.Typer(help="List your offers, or put those of the configuration in force.")
 offering = typer.Typer(cls=FileFirst, help="Offer one more file, change or withdraw an offer.", no_args_is_help=True)
 
+TermsOption = Annotated[str, typer.Option("--terms", help="On the terms of this template (`medspace terms`).")]
 DatasetArgument = Annotated[str, typer.Argument(help="One of your own datasets.")]
 
 
@@ -202,6 +203,7 @@ def add(
     questions: QuestionsOption = None,
     holder: HolderOption = None,
     publish: PublishOption = None,
+    terms: TermsOption = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be published; nothing is written or offered.")
     ] = False,
@@ -230,6 +232,7 @@ def add(
         "questions": questions,
         "holders": holder or [],
         "publish": published(publish) or [],
+        "terms": terms,
         "dry": dry_run,
         **stopped.of_file(screen, source, of_file, asking=dictionary is None and not yes),
     }
@@ -238,12 +241,21 @@ def add(
         made = _placed(config, screen, source, said)
     else:
         tried = _placed(config, screen, source, said | {"dry": True})
-        looser = [one.sentence for one in stopped.looser(said)] + stopped.beyond_usual(tried)
+        looser = [one.sentence for one in stopped.looser(_usual(config, screen, said))] + stopped.beyond_usual(tried)
         looser += [_of_dataset(one) for one in tried["changes"]]
         tell_looser(screen, looser)
         insist_loosening(screen, looser, loosen=loosen)
         made = _placed(config, screen, source, said | {"seen": tried["seen"]})
     screen.show(made, lambda: _added(screen, made, config))
+
+
+def _usual(config: Path, screen: Screen, said: JsonObject) -> JsonObject:
+    """What is said of an offer, with what its template says of what is usual otherwise."""
+    if not said["terms"]:
+        return said
+    with session(client, config, json=screen.as_json, language=screen.language) as (space, _):
+        own = space.own_template(str(said["terms"]))["terms"]
+    return said | {"count": own.get("count", 0), "min_sites": own.get("min_sites", said["min_sites"])}
 
 
 def _placed(config: Path, screen: Screen, source: "Origin", said: JsonObject) -> JsonObject:
@@ -257,7 +269,7 @@ def _placed(config: Path, screen: Screen, source: "Origin", said: JsonObject) ->
         with session(client, config, json=screen.as_json, language=screen.language) as (space, _):
             return dict(space.offer(source_of(source), **said)) | {"at_next_start": False}
     except NotRunningError:
-        if own_token() is not None:  # without a connector nobody can tell what it may do
+        if own_token() is not None or said["terms"]:  # without a connector nobody can tell what it may do, or knows
             raise
         return stopped.add(config, source, said, screen) | {"at_next_start": True}
 
@@ -330,6 +342,7 @@ def change(
         int | None, typer.Option("--questions", min=0, max=MOST, help="Questions a year, of all users.")
     ] = None,
     publish: PublishOption = None,
+    terms: TermsOption = "",
     offer: Annotated[
         int, typer.Option("--offer", min=0, max=MOST, help="Which offer, from 1, where there are several.")
     ] = 0,
@@ -341,7 +354,7 @@ def change(
 ) -> None:
     """Change the terms of an offer for new agreements, at once; tells first what it means for those in force."""
     changes: JsonObject = {"until": until, "count": count, "min_sites": min_sites, "questions": questions}
-    changes |= {"publish": published(publish)}
+    changes |= {"publish": published(publish), "terms": terms}
     with session(client, config, json=json, language=lang) as (space, screen):
         before = space.change_offer(dataset, dry=True, offer=offer, **changes)
         for one in before["changes"]:
