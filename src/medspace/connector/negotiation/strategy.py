@@ -70,7 +70,8 @@ class PolicyStrategy:
     """The product's strategy (port `connector.ports.NegotiationStrategy`).
 
     `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
-    those that a condition here keeps: as provider, terms with any other duty are not agreed to.
+    those that a condition here keeps: as provider, terms with any other duty are not agreed to; `routes` are those by
+    which a condition here lets rows pass.
     """
 
     local: Local
@@ -78,6 +79,7 @@ class PolicyStrategy:
     answering: Answering = Answering.AUTOMATIC
     spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
     duties: Collection[str] = frozenset(DUTIES)
+    routes: Collection[str] = ()
     ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
@@ -201,6 +203,8 @@ class PolicyStrategy:
             time=steady(tx, self.local.clock.now()),
             target=dataset.id,
             roles=user.roles,
+            credentials=user.credentials,
+            routes=tuple(self.routes),
         )
 
     def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:
