@@ -13,9 +13,11 @@ from medspace.app.features.budget.sdk import BudgetClient
 from medspace.app.features.credentials.sdk import CredentialsClient
 from medspace.app.features.duties.sdk import DutiesClient
 from medspace.app.features.export.sdk import ExportClient
+from medspace.app.features.issuers.sdk import IssuersClient
 from medspace.app.features.labels.sdk import LabelsClient
 from medspace.app.features.members.sdk import MembersClient
 from medspace.app.features.offers.sdk import OffersClient
+from medspace.app.features.permits.sdk import PermitsClient
 from medspace.app.features.rulebook.sdk import RulebookClient
 from medspace.app.features.setup.sdk import SetupClient
 from medspace.app.features.sites.sdk import SitesClient
@@ -41,6 +43,8 @@ class Space(
     RulebookClient,
     UsesClient,
     DutiesClient,
+    IssuersClient,
+    PermitsClient,
     TrainingClient,
     BudgetClient,
     AuditClient,

@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from medspace.core.credentials import Proved
 from medspace.core.text import Text
 from medspace.core.usage import Measure
 
 # The meaning of a right operand: an instant, a number, one term, or several terms.
-Value = datetime | int | str | tuple[str, ...] | Measure
+Value = datetime | int | str | tuple[str, ...] | Measure | tuple[Proved, ...]
 
 
 class PolicyKind(StrEnum):
@@ -188,7 +189,7 @@ class UseRequest:
     `exact`. `time` has a time zone. `judged` are the columns that the task judges its model by, `measures` how good
     the model is that is about to leave (`gates`). `elapsed` is how many seconds ago the agreement was made, `roles`
     are those of the user, `application` is the kind of task, `events` and `states` are what the holder says of the
-    asset.
+    asset. `credentials` are what the user has proved, `routes` those by which the holder lets rows pass.
     """
 
     action: str | None = None
@@ -213,3 +214,5 @@ class UseRequest:
     application: str | None = None
     events: tuple[str, ...] | None = None
     states: tuple[str, ...] | None = None
+    credentials: tuple[Proved, ...] | None = None
+    routes: tuple[str, ...] | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from medspace.core.text import Fact, Text, msgid
 from medspace.policy.logic import any_of, negated
-from medspace.policy.model import UseRequest, Value
+from medspace.policy.model import Atomic, UseRequest, Value
 from medspace.policy.points import ROAD, Point
 
 # A comparison of the actual value with the requested one; None where they cannot be compared. Both have the types
@@ -36,7 +36,8 @@ class Operand:
     ValueError; `fact` takes the actual value from a request; `show` formats a value for people; `phrases` has the
     wording of a constraint by operator, as part of a sentence (`single` where the value is 1), `line` the same as a
     line of the contract, `states` the actual value, `remedy` what would change it, `unstated` the wording where the
-    actual value is unknown; `unread` says what is wrong with a value that cannot be read.
+    actual value is unknown; `unread` says what is wrong with a value that cannot be read. `helps` says what would
+    change it where that depends on what is asked, in place of `remedy`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Operand:
     unread: str = msgid("{value} is not a value of {name}")
     unstated: str = ""
     until: Point = Point.RELEASE
+    helps: Callable[[Atomic, UseRequest], Text] | None = None
 
     @property
     def places(self) -> tuple[Point, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 from medspace.core.clock import instant
 from medspace.core.engine import COORDINATOR_SEES_SUMS, MASKED_GROUPS, MASKED_SUMS, MASKED_WEIGHTS
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy import budgets, gates, outputs, purposes, standing
+from medspace.policy import budgets, credentials, gates, outputs, purposes, standing
 from medspace.policy.model import PROTOCOL, Atomic, UseRequest, Value
 from medspace.policy.operand import (
     LISTED,
@@ -255,6 +255,7 @@ _ROWS = (
         until=Point.AFTER,  # an agreement ends by itself
     ),
     *standing.ROWS,
+    *credentials.ROWS,
     Operand(
         name="count",
         code="policy.count",

@@ -235,8 +235,14 @@ def _comparison(constraint: Atomic, stand: _Stand) -> _Finding:
         met = Premise(constraint.clause, constraint.asked, words.states(row, fact), satisfied=True)
         return _Finding(YES, row.code, met)
     held = words.later(row.since) if outcomes == ELSEWHERE else words.states(row, fact)
-    remedy = None if outcomes & YES else Text(row.unstated if fact is None and row.unstated else row.remedy)
+    remedy = None if outcomes & YES else _remedy(row, constraint, fact, stand)
     return _Finding(outcomes, row.code, Premise(constraint.clause, constraint.asked, held, settled(outcomes), remedy))
+
+
+def _remedy(row: Operand, constraint: Atomic, fact: Value | None, stand: _Stand) -> Text:
+    if fact is None and row.unstated:
+        return Text(row.unstated)
+    return Text(row.remedy) if row.helps is None else row.helps(constraint, stand.request)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------

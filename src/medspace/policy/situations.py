@@ -1,17 +1,19 @@
 """The situations that comparisons on one operand can tell apart, as values to try."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from medspace.policy import budgets, standing
+from medspace.core.credentials import Proved
+from medspace.policy import budgets, credentials, standing
 from medspace.policy.model import Atomic
 from medspace.policy.operands import OPERANDS, PROTECTIONS
 from medspace.policy.purposes import PURPOSES
 from medspace.policy.regions import REGIONS
 
 _TICK = timedelta(microseconds=1)
+_ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _OTHER = "did:web:nobody.invalid"
 # The numbers that terms set for noise are kept as a budget, and compared here as numbers.
 _SPENT = frozenset({budgets.EPSILON, budgets.PER_TASK, budgets.DELTA})
@@ -80,6 +82,17 @@ def _named(values: Iterable[Any]) -> list[Any]:
     return [*dict.fromkeys(values), _OTHER]
 
 
+def _proofs(values: Iterable[Any]) -> list[tuple[Proved, ...]]:
+    """Nothing proved, each demand alone, and all of them together."""
+    made = [_proof(credentials.demand(text)) for text in dict.fromkeys(values)]
+    return [(), *((one,) for one in made), tuple(made)]
+
+
+def _proof(wanted: credentials.CredentialDemand) -> Proved:
+    claims = tuple((name, (value,)) for name, value in wanted.claims)
+    return Proved(wanted.type, wanted.issuer or _OTHER, claims, _ALWAYS[0], _ALWAYS[1])
+
+
 def _sets(values: Iterable[Any]) -> list[tuple[Any, ...]]:
     """Nobody, each alone, somebody else, and all together."""
     names = _named(values)
@@ -97,6 +110,8 @@ _MADE: Mapping[str, Callable[[Iterable[Any]], Iterable[Any]]] = {
     standing.EVENT: _sets,
     standing.STATE: _sets,
     standing.APPLICATION: _named,
+    credentials.CREDENTIAL: _proofs,
+    credentials.ROUTE: lambda _: [(), tuple(credentials.ROUTES)],
     "medspace:output": _named,
     "medspace:protection": lambda _: PROTECTIONS,
     budgets.UNIT: lambda _: budgets.UNITS,

@@ -14,7 +14,7 @@ from medspace.core.engine import MASKED_SUMS
 from medspace.core.instants import BoundError, bound
 from medspace.core.misfits import nearest
 from medspace.core.text import Text, msgid
-from medspace.policy import budgets, duties, odrl, purposes, standing
+from medspace.policy import budgets, credentials, duties, odrl, purposes, standing
 from medspace.policy.actions import DOWNLOAD, DUTIES, PROFILE, UNKEPT, USE, action_of, covers
 from medspace.policy.errors import InvalidTermsError, UnknownTemplateError, UnservedTemplateError
 from medspace.policy.model import Atomic, Policy, PolicyKind, Rule
@@ -106,6 +106,8 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "applications": (standing.APPLICATION, "isAnyOf"),
     "events": (standing.EVENT, "isAllOf"),
     "states": (standing.STATE, "isAnyOf"),
+    "credentials": (credentials.CREDENTIAL, "isAllOf"),
+    "route": (credentials.ROUTE, "eq"),
     "epsilon": (budgets.EPSILON, "lteq"),
     "epsilon_per_task": (budgets.PER_TASK, "lteq"),
     "delta": (budgets.DELTA, "eq"),
@@ -157,10 +159,11 @@ def build_from(name: str, terms: Mapping[str, Given | None], offer_id: str | Non
     `outputs` are lists; `not_before` and `until` are days or instants with their zone (`core.instants`); `count`,
     `min_cohort`, `min_sites` and `colluders` are whole numbers; `protection` and `unit` are names; `epsilon`,
     `epsilon_per_task` and `delta` are numbers, or decimal texts. `roles`, `applications`, `events` and `states` are
-    lists of names, as are `duties`; `elapsed` is a duration (P30D), `security_level` is base, trust or trust-plus.
-    What begins with `gate_` is demanded of models: `gate_groups` is a list (`sex`, `age=50,65`), the others are
-    numbers between 0 and 1. What ends with `_within` is a duty of the user, listed in `duties` or not, and a whole
-    number of days after each use. None leaves a term out, even one that the template presets.
+    lists of names, as are `duties`; `credentials` is a list of demands (`policy.credentials`), `route` a name;
+    `elapsed` is a duration (P30D), `security_level` is base, trust or trust-plus. What begins with `gate_` is
+    demanded of models: `gate_groups` is a list (`sex`, `age=50,65`), the others are numbers between 0 and 1. What
+    ends with `_within` is a duty of the user, listed in `duties` or not, and a whole number of days after each use.
+    None leaves a term out, even one that the template presets.
 
     Raises:
         UnknownTemplateError: there is no such template.

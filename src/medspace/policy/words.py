@@ -125,7 +125,9 @@ def states(row: Operand, held: Value | None) -> Text:
 def _states(name: str, held: Value) -> Text:
     # The same few facts are said again in each premise of each decision.
     row = OPERANDS[name]
-    return Text(row.states, {"held": ", ".join(held) or "-" if isinstance(held, tuple) else said(row, held)})
+    return Text(
+        row.states, {"held": ", ".join(map(str, held)) or "-" if isinstance(held, tuple) else said(row, held)}
+    )
 
 
 def given(held: str | None) -> Text:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from medspace.core.credentials import Proved
 from medspace.core.keys import MldsaKey
 from medspace.core.store import Collection
 
@@ -93,6 +94,7 @@ class Facts:
     roles: tuple[str, ...] = ()
     operator: str | None = None  # who sees what its connector sees: mostly the member itself; None of a stranger
     hybrid: bool = False  # whether it has a key of ML-DSA-65 that was not revoked
+    credentials: tuple[Proved, ...] = ()  # what it has proved here, each with its own end
 
 
 def facts(members: MemberList | None, did: str) -> Facts:

@@ -1,6 +1,7 @@
 """Identity, clock, database, HTTP client and members: the foundation of all other parts."""
 
 from datetime import timedelta
+from functools import cached_property
 
 from medspace.adapters.anchors import FileAnchor
 from medspace.adapters.filenames import is_there
@@ -20,6 +21,7 @@ from medspace.app.compose.parts import ClosableDatabase, ConnectorParts
 from medspace.app.doors.protocol.endpoints import BASE
 from medspace.app.node.changes import Changes
 from medspace.app.node.config import PASSPHRASE, Config
+from medspace.app.node.feature import Knows
 from medspace.app.node.membership import Membership
 from medspace.app.node.outgoing import client_of, guard_of
 from medspace.connector.local import Local
@@ -94,9 +96,18 @@ class Base:
         every = timedelta(minutes=told.minutes)
         return Anchoring(self.database, self.signer, self.config.did, self.clock, every, anchors)
 
-    def facts(self, _: Transaction, did: str) -> Facts:
-        """What is known of a participant, as the authority signed it."""
-        return facts(self.book.current, did)
+    def facts(self, tx: Transaction, did: str) -> Facts:
+        """What is known of a participant, as the authority signed it, and what features know of it besides."""
+        members = self.book.current
+        known = facts(members, did)
+        if members is not None:
+            for more in self._knowing:
+                known = more(tx, members, known)
+        return known
+
+    @cached_property
+    def _knowing(self) -> tuple[Knows, ...]:
+        return tuple(one.knows() for one in self.parts.features if one.knows is not None)
 
     async def close(self) -> None:
         """Close connections and the database."""

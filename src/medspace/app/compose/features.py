@@ -18,6 +18,8 @@ NAMES = (
     "rulebook",
     "uses",
     "duties",
+    "issuers",
+    "permits",
     "training",
     "budget",
     "audit",

@@ -29,7 +29,7 @@ from medspace.connector.quotas import Quotas
 from medspace.connector.transfer.service import Transfers
 from medspace.connector.transfer.steps import TransferSteps
 from medspace.connector.usage.calls import Holder
-from medspace.connector.usage.conditions import Grounds, kept_duties
+from medspace.connector.usage.conditions import Grounds, kept_duties, kept_routes
 from medspace.connector.usage.ended import ended_with, is_ended, over, supersede
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Runners
@@ -63,7 +63,8 @@ class Road:
         holder = self._holder()
         grounds = Grounds(holder, base.parts.brakes, base.facts, self._looked_at)
         conditions = tuple(make(grounds) for make in base.parts.conditions)
-        strategy = PolicyStrategy(local, base.facts, answering, over, kept_duties(conditions), ended_with, is_ended)
+        kept = kept_duties(conditions), kept_routes(conditions)
+        strategy = PolicyStrategy(local, base.facts, answering, over, *kept, ended_with, is_ended)
         negotiation_steps = NegotiationSteps(local, strategy, supersede)
         usage_strategy = UsageStrategy(
             config.base_url, self.kinds, tokens, base.facts, base.clock, conditions, holds=base.parts.brakes.steady

@@ -1,4 +1,4 @@
-"""The verbs of pilots: one disease, from contract to model card, on public images."""
+"""The verbs of pilots: a data permit, and one disease from contract to model card."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,26 @@ from medspace.app.doors.cli.options import JsonOption, LanguageOption
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.node.language import spoken_language
 
-pilot = typer.Typer(help="A pilot of one disease, on this machine, with public images.", no_args_is_help=True)
+pilot = typer.Typer(help="Pilots on this machine, with public data.", no_args_is_help=True)
 
 
 @pilot.callback()
 def _group() -> None:
-    """A pilot of one disease, on this machine, with public images."""
+    """Pilots on this machine, with public data."""
+
+
+@pilot.command("permit")
+def permit(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep everything here; default: a temporary folder.")
+    ] = None,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """A data permit from application to revocation: a company, an access body and a hospital, three processes."""
+    from medspace.app.demo.permit_story import run_permit  # noqa: PLC0415 - the server side is heavy
+
+    run_permit(Screen(as_json=json, language=spoken_language(lang)), folder)
 
 
 @pilot.command("retina")

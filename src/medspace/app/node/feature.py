@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from medspace.core.text import Text
     from medspace.ledger.kinds import EntryKind
     from medspace.runs.ports import Algorithm
+    from medspace.trust.model import Facts, MemberList
 
 S = TypeVar("S")
 Later: TypeAlias = Callable[[], Awaitable[S]]  # the service, once it is there
 # In a transaction, of the participant's DID, at an instant, for the reason of that code; what to tell people of it.
+# In a transaction, with the newest members list: what is known of a participant, and what a feature knows besides.
+Knows: TypeAlias = "Callable[[Transaction, MemberList, Facts], Facts]"
 TakesBack: TypeAlias = "Callable[[Transaction, str, datetime, str], Text]"
 
 
@@ -51,6 +54,7 @@ class Feature(Generic[S]):
     - `collections`: the records that it keeps; `migrations`: the folder of the files that create their tables.
     - `engines`: what it serves near the data, by DSP format and task name; `algorithms`: what runs compute.
     - `conditions`: its reasons to refuse or limit a use; `sources`: where data may be kept, by address scheme.
+    - `knows`: what it adds to the facts about a participant; looked up for each decision.
     - `kinds`: the kinds of entries that it writes into the log; `codes`: the codes with which it refuses others.
     - `service`: creates the object that its doors call, once per connector, on first use.
     - `routes`: of the management API; `public`: of the public door; `pages`: of the portal; `verbs`: adds commands to
@@ -72,6 +76,7 @@ class Feature(Generic[S]):
     algorithms: "tuple[Callable[[], Algorithm], ...]" = ()
     conditions: "Callable[[], tuple[Maker, ...]]" = _no_conditions
     sources: "Mapping[str, Scheme]" = field(default_factory=dict)
+    knows: "Callable[[], Knows] | None" = None
     kinds: "Callable[[], tuple[EntryKind, ...]] | None" = None
     codes: "Callable[[], Iterable[str]] | None" = None
     service: "Callable[[Node], S] | None" = None

@@ -77,8 +77,8 @@ class PolicyStrategy:
     """The product's strategy (port `connector.ports.NegotiationStrategy`).
 
     `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
-    those that a condition here keeps: as provider, terms with any other duty are not agreed to. `closed` says whether
-    an agreement was ended early.
+    those that a condition here keeps: as provider, terms with any other duty are not agreed to; `routes` are those by
+    which a condition here lets rows pass. `closed` says whether an agreement was ended early.
     """
 
     local: Local
@@ -86,6 +86,7 @@ class PolicyStrategy:
     answering: Answering = Answering.AUTOMATIC
     spent: Callable[[Transaction, Agreement, datetime], bool] = lambda _tx, _agreement, _now: False
     duties: Collection[str] = frozenset(DUTIES)
+    routes: Collection[str] = ()
     ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
     closed: Callable[[Transaction, Agreement], bool] = lambda _tx, _agreement: False
 
@@ -235,6 +236,8 @@ class PolicyStrategy:
             time=steady(tx, self.local.clock.now()),
             target=dataset.id,
             roles=user.roles,
+            credentials=user.credentials,
+            routes=tuple(self.routes),
         )
 
     def _not_offered(self, tx: Transaction, negotiation: Negotiation, dataset: Dataset) -> Reaction:

@@ -8,7 +8,7 @@ from medspace.connector.model import Agreement
 from medspace.connector.ports import FactsOf
 from medspace.connector.steady import steady
 from medspace.connector.usage import rules
-from medspace.connector.usage.conditions import Conditions
+from medspace.connector.usage.conditions import Conditions, kept_routes
 from medspace.connector.usage.conditions.seats import manifest_of
 from medspace.connector.usage.labelling import label_of
 from medspace.core.canonical import JsonObject
@@ -61,6 +61,7 @@ class Requests:
             asked.noise,
             elapsed(agreement, now),
             label_of(tx, agreement.dataset),
+            kept_routes(self.conditions),
         )
         return rules.request_for(kind, agreement.dataset, case, asked.task)
 

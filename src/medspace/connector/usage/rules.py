@@ -70,6 +70,7 @@ class Case:
     noise: str | None = None
     elapsed: int | None = None  # seconds since the agreement was made
     label: Label | None = None
+    routes: tuple[str, ...] = ()  # by which the conditions here let rows pass
 
 
 def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) -> UseRequest:
@@ -92,6 +93,8 @@ def request_for(kind: str, dataset: str, case: Case, task: JsonObject | None) ->
         violated=case.violated,
         elapsed=case.elapsed,
         roles=case.user.roles,
+        credentials=case.user.credentials,
+        routes=case.routes,
         application=_text(said.get("task")),
         events=label.events,
         states=label.states,

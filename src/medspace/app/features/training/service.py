@@ -202,11 +202,12 @@ class Training:
         agreement = tx.get(AGREEMENTS, agreement_id)
         if agreement is None or agreement.consumer != self._did:
             raise UnknownAgreementError(agreement=agreement_id)
+        own = self._facts(tx, self._did)
         request = UseRequest(
             action=KIND,
             assignee=agreement.consumer,
-            region=self._facts(tx, self._did).region,
-            roles=self._facts(tx, self._did).roles,
+            region=own.region,
+            roles=own.roles,
             time=self._clock.now(),
             target=agreement.dataset,
         )

@@ -184,6 +184,8 @@ _TERMS: Mapping[str, tuple[str, Wider]] = {
     "applications": (msgid("programs that may run"), _more),
     "events": (msgid("events that must have happened"), _fewer),
     "states": (msgid("states in which it may be used"), _more),
+    "credentials": (msgid("credentials that the user must prove"), _fewer),
+    "route": (msgid("route by which the rows of a person pass"), _differs),
     "duties": (msgid("duties of the user"), _fewer),
     "made_from": (msgid("models that it was made of"), _fewer),
     "label.purposes": (msgid("purposes that the label allows"), _beyond(PURPOSES)),

@@ -83,6 +83,11 @@ class Condition(Protocol):
         """The duties of agreements that it keeps or checks, by their actions."""
         ...
 
+    @property
+    def routes(self) -> frozenset[str]:
+        """The routes by which it lets rows pass (`policy.credentials.ROUTES`)."""
+        ...
+
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
         """The clauses of an agreement's duties that were violated, as JSON pointers."""
         ...
@@ -135,6 +140,7 @@ class Neutral:
     """A condition without objections: a base class with a neutral default for every method."""
 
     duties: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
     narrows: bool = True
     guards_exact: bool = False
 
@@ -205,3 +211,8 @@ Maker = Callable[[Grounds], Condition]
 def kept_duties(conditions: Conditions) -> frozenset[str]:
     """The duties that these conditions keep."""
     return frozenset(duty for condition in conditions for duty in condition.duties)
+
+
+def kept_routes(conditions: Conditions) -> tuple[str, ...]:
+    """The routes that these conditions keep, sorted."""
+    return tuple(sorted({route for condition in conditions for route in condition.routes}))
