@@ -4,19 +4,18 @@ A company that applies, an access body that is the authority of the space as wel
 a process of its own, asked with the same SDK that everybody uses.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from medspace.adapters.filenames import is_there
 from medspace.app.compose.sdk import Space, connect
 from medspace.app.demo.data import HOSPITALS
-from medspace.app.demo.space import ASSET, PURPOSE, Party, free_ports, lay_out
-from medspace.app.demo.story import STARTUP, DemoError, DemoFolderError, heart_task
+from medspace.app.demo.processes import started
+from medspace.app.demo.space import ASSET, PURPOSE, Party, free_ports, hold_hospital, lay_out
+from medspace.app.demo.story import DemoError, DemoFolderError, heart_task
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.sdk import SpaceError
 from medspace.core.canonical import JsonObject
@@ -56,8 +55,7 @@ def run_permit(screen: Screen, folder: Path | None = None) -> JsonObject:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-permit-")))
         members = permit_parties(free_ports(6))
         configs = _laid_out(home, members)
-        for started in [stack.enter_context(_process(file)) for file in configs.values()]:
-            _wait_until_running(started)
+        stack.enter_context(started(list(configs.values())))
         spaces = {
             key: stack.enter_context(connect(file, language=screen.language, owner=True))
             for key, file in configs.items()
@@ -70,7 +68,7 @@ def run_permit(screen: Screen, folder: Path | None = None) -> JsonObject:
 
 def _laid_out(home: Path, members: Sequence[Party]) -> dict[str, Path]:
     """The files of all parties; the hospital offers its data by permit."""
-    configs = lay_out(home, members)
+    configs = lay_out(home, members, hold_hospital)
     body, hospital = members[0], members[-1]
     file = configs[hospital.key]
     more = f'credentials = ["DataPermit@{body.did}"]\nroute = "permit"\nprotection = "{COORDINATOR_SEES_SUMS}"\n'
@@ -79,27 +77,6 @@ def _laid_out(home: Path, members: Sequence[Party]) -> dict[str, Path]:
     lines = (line for line in text.splitlines(keepends=True) if not line.startswith("outputs = "))
     file.write_text("".join(lines), encoding="utf-8")
     return configs
-
-
-@contextmanager
-def _process(file: Path) -> "Iterator[subprocess.Popen[str]]":
-    """A connector in a process of its own, which is stopped like any program."""
-    command = [sys.executable, "-m", "medspace", "up", str(file)]
-    with (file.parent / "up.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(STARTUP)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _wait_until_running(process: "subprocess.Popen[str]") -> None:
-    """Read what it says until it names its address."""
-    if not any("http://127.0.0.1" in line for line in process.stdout or ()):
-        raise DemoError(reason=Text(msgid("the connectors did not start in time")))
 
 
 def tell_permit(members: Sequence[Party], spaces: Mapping[str, Space]) -> JsonObject:
