@@ -24,7 +24,6 @@ from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Var
 from medspace.learning.net.task import Activation
 
 NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory")  # of its allocator, C++, oneDNN
-QUARTER = 90.0  # degrees
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
 Tensor = Any  # PyTorch is imported once somebody trains on images
 Look = Callable[[list[Tensor], Tensor], Tensor]
@@ -121,19 +120,16 @@ class ConvNet:
         return made
 
     def scored(self, weights: Vector, rows: Matrix) -> Matrix:
-        """The logits; where images are mirrored in training, the mean over each and its `views`."""
+        """The logits; where images are mirrored in training, the mean over each and its mirror images."""
         views = self.views(rows)
         return sum((self.logits(weights, view) for view in views[1:]), self.logits(weights, views[0])) / len(views)
 
     def views(self, rows: Matrix) -> tuple[Matrix, ...]:
-        """The images, where training mirrors them their mirror images, and where it turns squares far, those too."""
-        how, height, width = self.images.augmentation, self.images.height, self.images.width
-        if not how.flip:
+        """The images, and where training mirrors them their mirror images."""
+        if not self.images.augmentation.flip:
             return (rows,)
-        seen = rows.reshape(len(rows), self.images.channels, height, width)
-        turned = [seen[:, :, ::-1], seen[..., ::-1], seen[:, :, ::-1, ::-1]]
-        if how.turn >= QUARTER and height == width:
-            turned += [view.swapaxes(2, 3) for view in (seen, *turned)]
+        seen = rows.reshape(len(rows), self.images.channels, self.images.height, self.images.width)
+        turned = (seen[:, :, ::-1], seen[..., ::-1], seen[:, :, ::-1, ::-1])
         return (rows, *(view.reshape(rows.shape) for view in turned))
 
     def gradient(self, weights: Vector, rows: Matrix, residuals: Matrix) -> Vector:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medspace.app.demo.retina.data import GRADES, REFERABLE, SIDE, HospitalPhotographs, Photographs
+from medspace.app.demo.retina.data import GRADES, REFERABLE, SIDE, HospitalPhotographs, Photographs, joined
 from medspace.core.canonical import JsonObject
 from medspace.learning.glm.design import Layout, Matrix, Vector
 from medspace.learning.net.convolution import ConvNet
@@ -83,8 +83,9 @@ def calibration_error(chances: Matrix, grades: Grades) -> float:
 
 
 def personal(net: SharedNet, own: HospitalPhotographs) -> LogitAdjustment:
-    """What a hospital makes of the net by photographs that it was not trained on, as it is too sure of the others."""
-    return adjustment(net.network.head, net.logits(own.choose), own.choose.grades.astype(np.float64))
+    """What a hospital makes of the net with all the photographs that it may learn from."""
+    known = joined((own.choose, own.train))
+    return adjustment(net.network.head, net.logits(known), known.grades.astype(np.float64))
 
 
 def harmonised(photographs: Photographs, net: SharedNet) -> Photographs:
