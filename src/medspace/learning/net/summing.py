@@ -65,7 +65,7 @@ class NetSumming:
         return made, part.cohort if found is None else found.cohort
 
     def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
-        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Showing`)."""
+        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Revealing`)."""
         turn = parse(task).turn(step_round - 1)  # the first question was that of the moments
         return UPDATE if asked.name == "training" and turn == admission.holder else None
 
