@@ -13,7 +13,7 @@ from medspace.learning.net.task import parse
 from medspace.policy.outputs import UPDATE, WORDS
 from medspace.runs.errors import TaskInvalidError
 from medspace.runs.masked.errors import TotalInvalidError
-from medspace.runs.masked.ports import Showing
+from medspace.runs.masked.ports import Revealing
 from tests.admissions import admission
 from tests.unit.learning.masked_sites import MaskedRun, again
 from tests.unit.learning.nets import made, task
@@ -86,7 +86,7 @@ def test_the_log_of_a_hospital_says_when_its_update_is_shown():
     tables = split(made(400, 1), 3)
     run = run_of(cyclic(tables), tables)
     summing, asked = run.tasks.summing, run.travelled(run.step(again(run.summed.first())))
-    assert isinstance(summing, Showing)
+    assert isinstance(summing, Revealing)
     said = [summing.shown(run.admitted("did:web:site1"), run.document, asked, number) for number in range(2, 6)]
     assert said == [None, UPDATE, None, None]
     moments = run.travelled(again(run.summed.first()))

@@ -15,7 +15,7 @@ from medspace.core.usage import Admission, Step
 from medspace.learning.cox.maths import PartialSums, Survival, partial
 from medspace.learning.cox.robust import RowScores, row_scores, stratum_scores
 from medspace.learning.cox.shared import SharedForm, events_at, kept, placed
-from medspace.learning.cox.spans import Spans, spans_of
+from medspace.learning.cox.spans import RiskSpans, spans_of
 from medspace.learning.cox.task import CoxTask, parse
 from medspace.learning.glm.answers import BetaForm
 from medspace.learning.glm.auditing import SumQuery, asked, by_person, cells_of
@@ -80,7 +80,7 @@ class SharedRisk:
     straight: Vector
     matrix: Matrix
     part: DesignBlock
-    spans: Spans
+    spans: RiskSpans
 
     @property
     def weights(self) -> Vector:

@@ -17,7 +17,7 @@ from medspace.privacy.errors import DisclosureError
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class RiskSpans:
     """Memberships as 0 and 1, rows x times with an event.
 
     `leaving`: at risk at this time for the last time; `entering`: for the first, but not the first of all;
@@ -63,7 +63,7 @@ class Spans:
                     yield f"({name} {place})", rows
 
 
-def spans_of(survival: Survival, deaths: Sequence[int]) -> Spans:
+def spans_of(survival: Survival, deaths: Sequence[int]) -> RiskSpans:
     """The spans of rows whose times are places on a grid; `deaths` says at which somebody has the event."""
     moments = np.flatnonzero(deaths)
     count = len(moments)
@@ -76,4 +76,4 @@ def spans_of(survival: Survival, deaths: Sequence[int]) -> Spans:
     leaving = present & (last[:, None] == places)
     entering = present & (first[:, None] == places) & (places > 0)
     dying = (survival.time[:, None] == moments) & survival.event[:, None]
-    return Spans(*(made.astype(np.float64) for made in (leaving, entering, dying)))
+    return RiskSpans(*(made.astype(np.float64) for made in (leaving, entering, dying)))

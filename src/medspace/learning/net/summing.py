@@ -65,7 +65,7 @@ class NetSumming(JudgedSumming[NetStep]):
         return super().told_sums(admission, task, asked, shape, material, step_round)
 
     def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
-        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Showing`)."""
+        """The site's own update, where it is its turn in a cycle (`runs.masked.ports.Revealing`)."""
         read = parse(task)
         turn = read.turn(step_round - read.before)
         return UPDATE if asked.name == "training" and turn == admission.holder else None

@@ -25,8 +25,8 @@ from medspace.runs.masked.memory import MaskSecrets, Remembered
 from medspace.runs.masked.messages import MaskedContribution, SharedSeed
 from medspace.runs.masked.ports import (
     Measuring,
+    Revealing,
     Shape,
-    Showing,
     SummedParts,
     Summing,
     SummingParts,
@@ -138,9 +138,9 @@ class Contributing(Sitting):
         return {} if found is None else found[0]
 
     def shown(self, asked: TaskQuestion, question: int) -> dict[str, str]:
-        """What the log says of an answer that the total shows as it is (`Showing`)."""
+        """What the log says of an answer that the total shows as it is (`Revealing`)."""
         summing = self.site.task.summing
-        if not isinstance(summing, Showing):
+        if not isinstance(summing, Revealing):
             return {}
         kind = summing.shown(self.admission, self.step.task, asked, question)
         return {} if kind is None else {"shown": kind}

@@ -238,7 +238,7 @@ class Telling(Protocol):
 
 
 @runtime_checkable
-class Showing(Protocol):
+class Revealing(Protocol):
     """A `Summing` of which a total may show what one site alone has: of tasks whose terms allow that."""
 
     def shown(self, admission: Admission, task: JsonObject, asked: TaskQuestion, step_round: int) -> str | None:
