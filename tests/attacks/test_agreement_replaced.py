@@ -97,6 +97,7 @@ async def test_both_sides_end_the_one_before_and_name_the_next(network):
     made = [await one.database.read(lambda tx: tx.get(AGREEMENTS, second)) for one in (holder, user)]
     assert made[0].digest == made[1].digest
     assert made[0].policy[REPLACES] == first  # what both signed
+    assert {(one.state, one.failure) for one in await user.negotiations.recent()} == {("FINALIZED", None)}
     third = await agreed(holder, user, OPEN, second)  # and no person is asked for what bounds nothing
     assert third not in (first, second)
 

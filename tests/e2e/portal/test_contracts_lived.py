@@ -49,11 +49,38 @@ def test_an_agreement_is_renewed_on_the_terms_that_were_shown(stage, owner):
     (agreement,) = stage.space("user").agreements()
     owner.open(f"/contracts/agreement?id={agreement['id']}")
     owner.page.get_by_role("link", name="Renew or amend it").click()
-    owner.page.get_by_text("New: Only until 2030-06-30").wait_for()
+    owner.page.get_by_text("Only until 2030-06-30").wait_for()
+    assert "allows more" in owner.page.locator("main").inner_text()
     assert owner.violations() == []
     with owner.page.expect_navigation():
-        owner.page.get_by_role("button", name="Sign it").click()
+        owner.page.get_by_role("button", name="Sign it beside").click()
     owner.page.get_by_text(ASSET).first.wait_for()
     found = stage.space("user")._wait(f"/negotiations/{stage.space('user').negotiations()[0]['id']}", 60, None)
     assert found["state"] == "FINALIZED"
     assert len(stage.space("user").agreements()) == 2
+
+
+def test_an_amendment_is_proposed_and_the_agreement_before_refers_to_it(stage, owner):
+    user = stage.space("user")
+    first = next(one for one in user.agreements() if one["until"].startswith("2029"))
+    owner.open(f"/contracts/renewal?id={first['id']}")
+    with owner.page.expect_navigation():
+        owner.page.get_by_role("button", name="Propose it in place").click()
+    owner.page.get_by_role("heading", name="What it changes").wait_for()
+    user._wait(f"/negotiations/{user.negotiations()[0]['id']}", 60, None)
+    owner.open(f"/contracts/agreement?id={first['id']}")
+    owner.page.get_by_text("Another agreement took its place").wait_for()
+    assert owner.violations() == []
+    owner.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    assert not owner.overflows()
+
+
+def test_an_agreement_is_ended_for_a_cause(stage, owner):
+    user = stage.space("user")
+    one = next(one for one in user.agreements() if one["in_force"])
+    owner.open(f"/contracts/agreement?id={one['id']}")
+    owner.page.get_by_label("Cause").select_option("no-need")
+    with owner.page.expect_navigation():
+        owner.page.get_by_role("button", name="End this agreement").click()
+    owner.page.get_by_text("The data are not needed any more.").wait_for()
+    assert owner.violations() == []

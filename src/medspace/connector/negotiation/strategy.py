@@ -44,6 +44,8 @@ from medspace.policy.rules import decide, enforceable
 from medspace.policy.words import difference
 
 _RUNNING = (State.REQUESTED, State.ACCEPTED, State.AGREED, State.VERIFIED)
+# What may still come to nothing; once it is finalised, the agreement that it replaces has ended.
+_OPEN = frozenset(NegotiationEvent) - {NegotiationEvent.REQUESTED, NegotiationEvent.FINALIZED}
 _MOST = 1000
 ALTERED, IRREPLACEABLE = "agreement.altered", "agreement.irreplaceable"
 MOST_TOLD = 8  # differences between the terms that were offered and those of the agreement
@@ -92,7 +94,7 @@ class PolicyStrategy:
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
-        flaw = self._irreplaceable(tx, negotiation)
+        flaw = self._irreplaceable(tx, negotiation) if event in _OPEN else None
         if flaw is not None:
             return _terminate(IRREPLACEABLE, flaw)
         match event:
