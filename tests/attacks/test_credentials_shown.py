@@ -13,8 +13,9 @@ import pytest
 from joserfc.jwk import ECKey
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.credentials import HttpKeyDocuments
+from medspace.adapters.http.credentials import HttpKeyDocuments, HttpStatusLists
 from medspace.adapters.http.guard import Guard
+from medspace.adapters.system import SystemClock
 from medspace.trust.errors import DidError, DocumentError
 from tests.protocol.dcp.cases import accepted, refused, showing, trigger
 from tests.protocol.dcp.controls import CONTROLS
@@ -283,3 +284,29 @@ def test_a_key_of_the_same_name_that_was_rotated_away_is_refused(kit):
         accepted(trigger(kit))
     finally:
         kit.issuer.key = key
+
+
+async def test_a_list_signed_by_a_key_that_was_changed_is_read_with_the_new_one(kit):
+    """The document that is kept still has the old key: it is fetched again, once, before the list is refused."""
+    found = kit.status(1, revoked=False)
+    url, issuer = found["statusListCredential"], kit.issuer.did
+    client = HttpClient(Guard.of(loopback=True))
+    source, asked = HttpKeyDocuments(client), []
+
+    class Kept:
+        async def document(self, did):
+            key, kit.issuer.key = kit.issuer.key, ECKey.generate_key("P-256")
+            try:
+                return await source.document(did)
+            finally:
+                kit.issuer.key = key
+
+        async def fresh(self, did):
+            asked.append(did)
+            return await source.document(did)
+
+    try:
+        listed = await HttpStatusLists(client, Kept(), SystemClock()).status_list(url, issuer)
+    finally:
+        await client.close()
+    assert (listed.issuer, asked) == (issuer, [issuer])
