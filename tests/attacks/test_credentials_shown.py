@@ -13,8 +13,9 @@ import pytest
 from joserfc.jwk import ECKey
 
 from medspace.adapters.http.client import HttpClient
-from medspace.adapters.http.credentials import HttpKeyDocuments
+from medspace.adapters.http.credentials import HttpKeyDocuments, HttpStatusLists
 from medspace.adapters.http.guard import Guard
+from medspace.adapters.system import SystemClock
 from medspace.trust.errors import DidError, DocumentError
 from tests.protocol.dcp.cases import accepted, refused, showing, trigger
 from tests.protocol.dcp.controls import CONTROLS
@@ -22,6 +23,7 @@ from tests.protocol.dcp.counterpart import LIST_BITS, MEMBERSHIP, SENSITIVE, _in
 from tests.protocol.dcp.running import pair
 
 PROVED, LOOKED = "credentials are believed", "presentations are not looked into"
+NAMES = {PROVED: "credentials that do not hold", LOOKED: "credentials that only look like the type that is asked for"}
 
 
 def listed(kit, index=1, **changes):
@@ -163,18 +165,32 @@ def test_the_same_without_a_fault_is_accepted(kit):
         accepted(trigger(kit))
 
 
+def believed(kit, control):
+    """How many of the attacks that this check is there for get in."""
+    got = 0
+    for made in mine(control):
+        kit.answer = showing(kit, made(kit))
+        got += trigger(kit).status_code == 200
+    return got
+
+
+def mine(control):
+    return [made for name, made in ATTACKS.values() if name == control]
+
+
+@pytest.mark.parametrize("control", [PROVED, LOOKED])
+def test_none_of_them_is_believed(kit, control, attack_report):
+    got = believed(kit, control)
+    attack_report(f"{NAMES[control]}: let in", got=got, of=len(mine(control)), unit="credentials")
+    assert got == 0
+
+
 @pytest.mark.parametrize("control", [PROVED, LOOKED])
 def test_without_the_check_it_is_believed(control, attack_report):
-    got = 0
-    mine = [made for name, made in ATTACKS.values() if name == control]
     with pair(CONTROLS[control]) as kit:
-        for made in mine:
-            kit.answer = showing(kit, made(kit))
-            got += trigger(kit).status_code == 200
-    attack_report(
-        f"credentials that only look right: {control}", got=0, control=got, of=len(mine), unit="credentials"
-    )
-    assert got == len(mine)
+        got = believed(kit, control)
+    attack_report(f"{NAMES[control]}: let in", control=got, of=len(mine(control)), unit="credentials")
+    assert got == len(mine(control))
 
 
 def test_an_older_list_after_a_newer_one_is_refused(kit):
@@ -268,3 +284,29 @@ def test_a_key_of_the_same_name_that_was_rotated_away_is_refused(kit):
         accepted(trigger(kit))
     finally:
         kit.issuer.key = key
+
+
+async def test_a_list_signed_by_a_key_that_was_changed_is_read_with_the_new_one(kit):
+    """The document that is kept still has the old key: it is fetched again, once, before the list is refused."""
+    found = kit.status(1, revoked=False)
+    url, issuer = found["statusListCredential"], kit.issuer.did
+    client = HttpClient(Guard.of(loopback=True))
+    source, asked = HttpKeyDocuments(client), []
+
+    class Kept:
+        async def document(self, did):
+            key, kit.issuer.key = kit.issuer.key, ECKey.generate_key("P-256")
+            try:
+                return await source.document(did)
+            finally:
+                kit.issuer.key = key
+
+        async def fresh(self, did):
+            asked.append(did)
+            return await source.document(did)
+
+    try:
+        listed = await HttpStatusLists(client, Kept(), SystemClock()).status_list(url, issuer)
+    finally:
+        await client.close()
+    assert (listed.issuer, asked) == (issuer, [issuer])

@@ -18,6 +18,7 @@ OWNERS = {  # routes that no scope opens
     "POST /offer-drafts/path",
     "POST /duties/clock",
     "POST /duties/logs/none/forget",
+    *(f"POST /credentials/{what}" for what in ("requests", "presentations", "revocations")),
     "GET /setup",
     "POST /backups",
     "POST /backups/check",

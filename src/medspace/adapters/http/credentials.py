@@ -21,7 +21,12 @@ from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.services.credentials.errors import CredentialPeerError
 from medspace.services.credentials.ports import KeyDocuments, PeerAnswer
-from medspace.trust.credentials.errors import CredentialSchemaError, StatusListError
+from medspace.trust.credentials.errors import (
+    CredentialKeyError,
+    CredentialSchemaError,
+    CredentialSignatureError,
+    StatusListError,
+)
 from medspace.trust.credentials.keys import did_key_document, parse_key_document
 from medspace.trust.credentials.model import KeyDocument, StatusList
 from medspace.trust.credentials.status import LONGEST_LIST, verify_status_list
@@ -96,13 +101,20 @@ class HttpStatusLists:
     async def _fetched(self, url: str, issuer: str) -> StatusList:
         try:
             answer = await self._client.request("GET", url, limit=LONGEST_LIST, timeout=PATIENCE)
-            document = await self._documents.document(issuer)
+            if answer.status != OK:
+                reason = Text(msgid("it answered with status {status}"), {"status": answer.status})
+                raise StatusListError(url=url, reason=reason)
+            text = answer.body.decode("ascii", "replace").strip()
+            try:
+                return await self._verified(text, url, await self._documents.document(issuer))
+            except StatusListError as error:
+                if not isinstance(error.__cause__, CredentialKeyError | CredentialSignatureError):
+                    raise
+            return await self._verified(text, url, await self._documents.fresh(issuer))  # its key may have changed
         except (UnreachableError, DidError, DocumentError) as error:
             raise StatusListError(url=url, reason=error.text) from error
-        if answer.status != OK:
-            reason = Text(msgid("it answered with status {status}"), {"status": answer.status})
-            raise StatusListError(url=url, reason=reason)
-        text = answer.body.decode("ascii", "replace").strip()
+
+    async def _verified(self, text: str, url: str, document: KeyDocument) -> StatusList:
         # Unpacking and checking takes some milliseconds for a large list.
         return await asyncio.to_thread(verify_status_list, text, document, self._clock.now(), url=url)
 
