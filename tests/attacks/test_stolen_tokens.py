@@ -17,6 +17,7 @@ OWNERS = {  # routes that no scope opens
     "POST /offers",
     "POST /offer-drafts/path",
     "POST /duties/clock",
+    *(f"POST /credentials/{what}" for what in ("requests", "presentations", "revocations")),
     "GET /setup",
     "POST /backups",
     "POST /backups/check",

@@ -31,7 +31,7 @@ from medspace.trust.credentials.jose import SigningKey
 from medspace.trust.credentials.keys import ISSUER_SERVICE
 from medspace.trust.credentials.model import Credential, CredentialProfile
 from medspace.trust.credentials.presentations import MOST_CREDENTIALS, sign_presentation
-from medspace.trust.errors import UnauthenticatedError
+from medspace.trust.errors import DocumentError, UnauthenticatedError
 
 MOST_HELD = 256  # credentials, and offers
 CREATED, OK = 201, 200
@@ -211,7 +211,7 @@ class CredentialService:
         """What an issuer issues, by its own metadata.
 
         Raises:
-            DidError, DocumentError, CredentialPeerError, CredentialMessageError: it cannot be had or read.
+            DidError, CredentialPeerError, CredentialMessageError: it cannot be had or read.
         """
         service = await self._issuer_service(issuer)
         answer = await self.peers.get(f"{service}/metadata", self.id_token(issuer), messages.LARGEST_MESSAGE)
@@ -223,9 +223,9 @@ class CredentialService:
         """Ask an issuer for a credential, by its id or its type in the issuer's metadata.
 
         Raises:
-            DidError, DocumentError: its document cannot be had or used.
+            DidError: that is no DID.
             CredentialUnknownError: it issues no such credential.
-            CredentialPeerError: it did not answer, or refused.
+            CredentialPeerError: its document cannot be had, it did not answer, or it refused.
         """
         offered = await self.metadata(issuer)
         chosen = next((one for one in offered if credential in (one.id, one.credential_type)), None)
@@ -251,7 +251,10 @@ class CredentialService:
         await self.database.write(work)
 
     async def _issuer_service(self, issuer: str) -> str:
-        service = (await self.documents.document(issuer)).services.get(ISSUER_SERVICE)
+        try:
+            service = (await self.documents.document(issuer)).services.get(ISSUER_SERVICE)
+        except DocumentError as error:
+            raise CredentialPeerError(did=issuer, reason=error.facts["reason"]) from error
         if service is None:
             raise CredentialPeerError(did=issuer, reason=Text(msgid("its DID document names no such service")))
         return service

@@ -116,6 +116,9 @@ async def test_an_issuer_that_is_silent_or_refuses():
     world.without_services(ISSUER)
     with pytest.raises(CredentialPeerError):
         await world.holder.request(ISSUER, MEMBERSHIP)
+    del world.known[ISSUER]
+    with pytest.raises(CredentialPeerError, match="not here"):
+        await world.holder.request(ISSUER, MEMBERSHIP)
 
 
 async def test_too_many_requests_are_refused(monkeypatch):
