@@ -149,7 +149,7 @@ ROWS = (
         remedy=msgid("Get the credential that is missing from its issuer, and have it sent to the data holder."),
         helps=_remedy,
         unread=msgid("{value} is not a credential, such as EthicsApproval@did:web:ethics.example?study=heart"),
-        unstated=msgid("Say who the user is: `medspace policy try` takes --as with a DID."),
+        unstated=msgid("Only the data holder knows what was proved to it; it says who the user is with --as."),
     ),
     Operand(
         name=ROUTE,

@@ -21,7 +21,7 @@ from medspace.connector.ports import FactsOf
 from medspace.connector.usage import brakes, disclosures
 from medspace.connector.usage.calls import Admitted, Call, Holder, Refusal, task_name, told
 from medspace.connector.usage.checking import OutputReview
-from medspace.connector.usage.conditions import Conditions, Grounds, kept_duties
+from medspace.connector.usage.conditions import Conditions, Grounds, kept_duties, kept_routes
 from medspace.connector.usage.conditions.numbers import given
 from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
@@ -98,6 +98,7 @@ class UsageControl:
         self._engines: dict[tuple[str, str], Engine] = {}
         self._grounds = Grounds(holder, applied, facts)
         self.duties = kept_duties(conditions)  # of agreements, that this connector keeps or checks
+        self.routes = kept_routes(conditions)  # by which its conditions let rows pass
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         self._settling = Settling(holder, keys, database, runners.threads, changes, clock)
         contents = Contents(database, holder.notebook, runners.threads)

@@ -38,11 +38,10 @@ async def believe(node: Node, wanted: Believed, by: str) -> None:
 
     def change(listed: tuple[Believed, ...]) -> tuple[Believed, ...]:
         rest = tuple(one for one in listed if one.type != wanted.type)
-        return (*rest, wanted) if wanted.issuers else rest
+        return (*rest, wanted)  # of nobody, too: so the configuration does not bring it back
 
     def unit(tx: Transaction) -> None:
-        known = tx.get(TRUST, CURRENT)
-        _publish(tx, node, change(() if known is None else known.believed))
+        _publish(tx, node, change(_believed(tx, node)))
         _note(tx, "issuer.believed", node, said)
 
     if node.authority is None:
@@ -51,14 +50,27 @@ async def believe(node: Node, wanted: Believed, by: str) -> None:
 
 
 async def renew_trust(node: Node) -> None:
-    """As the authority: sign the list anew where it is a day old; there is none before somebody is believed."""
+    """As the authority: sign the list anew where it is a day old, or the configuration names a type that it lacks.
+
+    There is none before somebody is believed.
+    """
 
     def unit(tx: Transaction) -> None:
-        known = tx.get(TRUST, CURRENT)
-        if known is not None and node.clock.now() - instant(known.issued) >= RENEW:
-            _publish(tx, node, known.believed)
+        known, wanted = tx.get(TRUST, CURRENT), _believed(tx, node)
+        old = known is not None and node.clock.now() - instant(known.issued) >= RENEW
+        if old or wanted != (() if known is None else known.believed):
+            _publish(tx, node, wanted)
 
     await node.database.write(unit)
+
+
+def _believed(tx: Transaction, node: Node) -> tuple[Believed, ...]:
+    """Who is believed as it was said last, and for other types as the configuration says."""
+    known = tx.get(TRUST, CURRENT)
+    said = () if known is None else known.believed
+    types = {one.type for one in said}
+    named = (one for one in node.config.credentials.believed if one.type not in types)
+    return (*said, *(Believed(one.type, one.issuers, one.claims, one.where) for one in named))
 
 
 def _publish(tx: Transaction, node: Node, believed: tuple[Believed, ...]) -> None:

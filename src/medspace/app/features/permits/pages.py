@@ -26,7 +26,9 @@ async def permits(visit: PortalVisit) -> Response:
 
 
 async def case(visit: PortalVisit) -> Response:
-    """One application."""
+    """One application; without a name, all of them."""
+    if not visit.query("case"):
+        return visit.go("/permits")
     return visit.page("permits/permit.html", **await _case(visit, visit.query("case")))
 
 

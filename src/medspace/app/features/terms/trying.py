@@ -121,13 +121,21 @@ class Trying:
         tried = await self._tried(wish)
         request = self._wished(wish, tried)
         if tried.holder == self.node.did:
-            return await self._on_own(tried, request, speak)
+            return await self._on_own(tried, await self._known(request), speak)
         runs = await paced(
             foreign_run(one, replace(request, protection=protection(one)), beside=tried.beside) for one in tried.terms
         )
         told = _told(tried, runs, speak)
         unknown: JsonObject = {"questions": None, "numbers": None, "small_cells": 0, "budget": None}
         return {**told, **unknown, "standing": [text.render(speak) for text in tried.notes]}
+
+    async def _known(self, request: UseRequest) -> UseRequest:
+        """What this data holder alone knows: what the user has proved here, and by which routes rows pass."""
+        user, routes = request.assignee, self.node.usage.routes
+        if user is None:
+            return replace(request, routes=routes)
+        facts = await self.node.database.read(lambda tx: self.node.facts(tx, user))
+        return replace(request, routes=routes, credentials=facts.credentials)
 
     async def _on_own(self, tried: TriedTerms, request: UseRequest, speak: Speak) -> JsonObject:
         dataset = tried.dataset
