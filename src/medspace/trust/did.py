@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -186,18 +187,21 @@ class _DidDocumentForm(msgspec.Struct, frozen=True):
     service: list[object] = []
 
 
-def parse_document(content: bytes, did: str) -> DidDocument:
-    """Read the document of `did`. Keys other than Ed25519 and ML-DSA-65 and foreign services are left out.
+Form = TypeVar("Form", bound=msgspec.Struct)
+
+
+def read_document(content: bytes, did: str, form: type[Form]) -> Form:
+    """The DID document of `did`, in a form that says which of its keys are read.
 
     Raises:
-        DocumentError: too large, not a DID document, the document of another DID, or without any Ed25519 key.
+        DocumentError: too large, not a DID document, or the document of another DID.
     """
     if len(content) > LARGEST_DOCUMENT:
         raise DocumentError(
             did=did, reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_DOCUMENT})
         )
     try:
-        document = read_json(content, _DidDocumentForm)
+        document: Any = read_json(content, form)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise DocumentError(did=did, reason=Text(msgid("it is not a DID document"))) from None
     if document.id != did:
@@ -207,6 +211,17 @@ def parse_document(content: bytes, did: str) -> DidDocument:
         raise DocumentError(
             did=did, reason=Text(msgid("it has more than {limit} entries of one sort"), {"limit": MOST_ENTRIES})
         )
+    made: Form = document
+    return made
+
+
+def parse_document(content: bytes, did: str) -> DidDocument:
+    """Read the document of `did`. Keys other than Ed25519 and ML-DSA-65 and foreign services are left out.
+
+    Raises:
+        DocumentError: too large, not a DID document, the document of another DID, or without any Ed25519 key.
+    """
+    document = read_document(content, did, _DidDocumentForm)
     return DidDocument(did, _keys(document), _services(document), _mldsa_keys(document))
 
 

@@ -124,25 +124,35 @@ def prove(token: IdToken, document: DidDocument, audience: str, now: datetime, l
         raise TokenSubjectError
     if claims.aud != audience:
         raise TokenAudienceError
-    _check_times(claims, now, timedelta(seconds=leeway))
-    return Caller(claims.iss, _token_id(claims))
+    within = timedelta(seconds=leeway)
+    check_times(claims.exp, claims.iat, claims.nbf, now=now, leeway=within, longest=LONGEST_LIFETIME)
+    return Caller(claims.iss, token_id_of(claims.jti))
 
 
-def _check_times(claims: Claims, now: datetime, leeway: timedelta) -> None:
+def check_times(exp: float, iat: float, nbf: float | None, *, now: datetime, leeway: timedelta, longest: int) -> None:
+    """Whether a token holds at an instant, and for no more than so many seconds in all.
+
+    Raises:
+        TokenExpiredError, TokenPrematureError, TokenLifetimeError: it does not.
+    """
     earliest, latest = (now - leeway).timestamp(), (now + leeway).timestamp()
-    if claims.exp <= earliest:
+    if exp <= earliest:
         raise TokenExpiredError
-    if claims.iat > latest or (claims.nbf is not None and claims.nbf > latest):
+    if iat > latest or (nbf is not None and nbf > latest):
         raise TokenPrematureError
-    if claims.exp - claims.iat > LONGEST_LIFETIME:
-        raise TokenLifetimeError(limit=LONGEST_LIFETIME)
+    if exp - iat > longest:
+        raise TokenLifetimeError(limit=longest)
 
 
-def _token_id(claims: Claims) -> str:
-    token_id = claims.jti
-    if not isinstance(token_id, str) or not 0 < len(token_id) <= LONGEST_TOKEN_ID:
+def token_id_of(jti: object) -> str:
+    """The identity of a token, which is used once.
+
+    Raises:
+        TokenIdError: it has none, or one that is too long.
+    """
+    if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_TOKEN_ID:
         raise TokenIdError
-    return token_id
+    return jti
 
 
 def seen_id(caller: Caller) -> str:

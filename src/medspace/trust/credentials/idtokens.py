@@ -23,26 +23,23 @@ from medspace.trust.errors import (
     TokenAudienceError,
     TokenExpiredError,
     TokenHeaderError,
-    TokenIdError,
     TokenIssuerError,
     TokenKeyError,
-    TokenLifetimeError,
     TokenMalformedError,
     TokenOversizedError,
-    TokenPrematureError,
     TokenSignatureError,
     TokenSubjectError,
     UnauthenticatedError,
 )
 from medspace.trust.jws import JwsError
 from medspace.trust.model import CAPABILITY_INVOCATION, Caller
+from medspace.trust.tokens import check_times, token_id_of
 
 LONGEST_LIFETIME = 3600  # seconds of a token of others; how long its jti has to be remembered follows from it
 LIFETIME = 60  # seconds of our own
 ACCESS_LIFETIME = 300  # seconds in which a verifier may ask
 LEEWAY = 10  # seconds that two clocks may differ
 LONGEST_TOKEN = 16 * 1024  # characters: it carries an access token of another maker
-LONGEST_TOKEN_ID = 256
 LONGEST_ACCESS_TOKEN = 8 * 1024
 MOST_SCOPES, LONGEST_SCOPE = 32, 512
 _ACCESS = "at+jwt"
@@ -179,25 +176,9 @@ def prove_id_token(
         raise TokenSubjectError
     if claims.aud not in (audience, [audience]):
         raise TokenAudienceError
-    _check_times(claims, now, timedelta(seconds=leeway))
-    return Proven(Caller(claims.iss, _token_id(claims)), _access_token(claims), int(claims.exp))
-
-
-def _check_times(claims: _Claims, now: datetime, leeway: timedelta) -> None:
-    earliest, latest = (now - leeway).timestamp(), (now + leeway).timestamp()
-    if claims.exp <= earliest:
-        raise TokenExpiredError
-    if claims.iat > latest or (claims.nbf is not None and claims.nbf > latest):
-        raise TokenPrematureError
-    if claims.exp - claims.iat > LONGEST_LIFETIME:
-        raise TokenLifetimeError(limit=LONGEST_LIFETIME)
-
-
-def _token_id(claims: _Claims) -> str:
-    token_id = claims.jti
-    if not isinstance(token_id, str) or not 0 < len(token_id) <= LONGEST_TOKEN_ID:
-        raise TokenIdError
-    return token_id
+    within = timedelta(seconds=leeway)
+    check_times(claims.exp, claims.iat, claims.nbf, now=now, leeway=within, longest=LONGEST_LIFETIME)
+    return Proven(Caller(claims.iss, token_id_of(claims.jti)), _access_token(claims), int(claims.exp))
 
 
 def _access_token(claims: _Claims) -> str:

@@ -12,10 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medspace.core.canonical import JsonObject
-from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.trust.credentials.model import KeyDocument, KeyMethod, PublicJwk
-from medspace.trust.did import LARGEST_DOCUMENT, LONGEST_DID, MOST_ENTRIES
+from medspace.trust.did import LONGEST_DID, read_document
 from medspace.trust.errors import DidError, DocumentError
 from medspace.trust.jws import JwsError, decode, encode
 from medspace.trust.model import PURPOSES
@@ -146,21 +145,7 @@ def parse_key_document(content: bytes, did: str) -> KeyDocument:
     Raises:
         DocumentError: too large, not a DID document, of another DID, or with a key of somebody else.
     """
-    if len(content) > LARGEST_DOCUMENT:
-        raise DocumentError(
-            did=did, reason=Text(msgid("it is larger than {limit} bytes"), {"limit": LARGEST_DOCUMENT})
-        )
-    try:
-        document = read_json(content, _Document)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise DocumentError(did=did, reason=Text(msgid("it is not a DID document"))) from None
-    if document.id != did:
-        raise DocumentError(did=did, reason=Text(msgid("it is the document of another DID")))
-    lists = [document.verificationMethod, *(getattr(document, name) for name in PURPOSES), document.service]
-    if any(len(entries) > MOST_ENTRIES for entries in lists):
-        raise DocumentError(
-            did=did, reason=Text(msgid("it has more than {limit} entries of one sort"), {"limit": MOST_ENTRIES})
-        )
+    document = read_document(content, did, _Document)
     return KeyDocument(did, _methods(document), _services(document), len(document.verificationMethod))
 
 
