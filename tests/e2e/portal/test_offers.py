@@ -99,7 +99,7 @@ def checked(visitor):
     visitor.suits()
 
 
-def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
+def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table, record_property):
     with visiting(browser, origin(stage, "clinic")) as owner:
         owner.enter(manager(stage, "Dr Wang"))
         with_passkey(owner)
@@ -130,6 +130,7 @@ def test_from_a_file_on_the_desk_to_a_published_offer(stage, browser, table):
         steps.click(page.get_by_role("button", name="Publish the offer"))
         page.get_by_text("It is published").wait_for()
         page.get_by_text("About 400 patients, in steps of 50.").wait_for()
+        record_property("steps", steps.count)
         assert steps.count <= MOST_STEPS
     offers = {one["dataset"]: one for one in stage.space("clinic").offers()}
     assert offers["Diabetes-registry"]["offered"]
