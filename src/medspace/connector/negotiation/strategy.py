@@ -80,7 +80,8 @@ class PolicyStrategy:
 
     `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
     those that a condition here keeps: as provider, terms with any other duty are not agreed to; `routes` are those by
-    which a condition here lets rows pass. `closed` says whether an agreement was ended early.
+    which a condition here lets rows pass. `closed` says whether an agreement was ended early, `owing` whether a user
+    owes for an asset what is overdue.
     """
 
     local: Local
@@ -91,6 +92,7 @@ class PolicyStrategy:
     routes: Collection[str] = ()
     ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
     closed: Callable[[Transaction, Agreement], bool] = lambda _tx, _agreement: False
+    owing: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
@@ -153,10 +155,11 @@ class PolicyStrategy:
         if event is not NegotiationEvent.ACCEPTED and (
             self._used_up(tx, negotiation, terms)
             or self.ended(tx, negotiation.counterparty, dataset.id)
+            or self.owing(tx, negotiation.counterparty, dataset.id)
             or self._begins_again(tx, negotiation, terms)
         ):
-            # A limit on uses, or the holder's ending of an agreement, would mean nothing if the user could simply ask
-            # again, or change back and forth between offers; so a person decides.
+            # A limit on uses, an overdue duty, or the holder's ending of an agreement would mean nothing if the user
+            # could simply ask again, or change back and forth between offers; so a person decides.
             return Reaction()
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
