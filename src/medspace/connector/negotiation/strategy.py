@@ -174,14 +174,8 @@ class PolicyStrategy:
         others = (one for one in self._in_force(tx, negotiation, terms) if one.id != _replaced(negotiation))
         if any(not self.spent(tx, made, now) for made in others):
             return True
-        held: list[JsonObject | None] = []
-        for state in _RUNNING:
-            where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
-            open_ = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
-            if len(open_) == _MOST:
-                return True  # more than anyone needs at once
-            held += [_promised(tx, other) for other in open_ if other.id != negotiation.id]
-        return any(made is not None and _same(made, terms) for made in held)
+        promised = _promises(tx, negotiation)
+        return promised is None or any(_same(made, terms) for made in promised)
 
     def _begins_again(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether a new agreement in place of one gives anew what the terms of either bound."""
@@ -197,7 +191,13 @@ class PolicyStrategy:
         ours = (names[Role.PROVIDER], names[Role.CONSUMER], negotiation.dataset)
         if made is None or (made.provider, made.consumer, made.dataset) != ours:
             return msgid("There is no such agreement between these two on this dataset to take the place of.")
-        return msgid("The agreement to take the place of was ended.") if self.closed(tx, made) else None
+        if self.closed(tx, made):
+            return msgid("The agreement to take the place of was ended.")
+        if negotiation.role is Role.CONSUMER or _promised(tx, negotiation) is not None:
+            return None  # the holder alone says which of several comes first, and stays with it
+        promised = _promises(tx, negotiation)
+        taken = promised is None or any(one.get(odrl.REPLACES) == made.id for one in promised)
+        return msgid("Another agreement is about to take its place.") if taken else None
 
     def _used_up(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether these exact terms were agreed with this counterparty before, are in force, and are used up."""
@@ -273,6 +273,21 @@ def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
         return negotiation.agreement
     owed = tx.get(INTENTS, negotiation.id)
     return owed.message["agreement"] if owed is not None and owed.action == "agree" else None
+
+
+def _promises(tx: Transaction, negotiation: Negotiation) -> list[JsonObject] | None:
+    """As the provider: the agreements that the other pending negotiations with this counterparty are to lead to.
+
+    None where there are more of these than anyone needs at once.
+    """
+    held: list[JsonObject | None] = []
+    for state in _RUNNING:
+        where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
+        open_ = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
+        if len(open_) == _MOST:
+            return None
+        held += [_promised(tx, other) for other in open_ if other.id != negotiation.id]
+    return [made for made in held if made is not None]
 
 
 def _replaced(negotiation: Negotiation) -> str:
