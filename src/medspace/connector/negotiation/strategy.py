@@ -26,7 +26,7 @@ from medspace.connector.model import (
 )
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.negotiation.messages import message_offer
-from medspace.connector.negotiation.rules import agreement_flaw, bounded, counted
+from medspace.connector.negotiation.rules import agreement_flaw, bounded, counted, timed
 from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
 from medspace.connector.steady import steady
@@ -154,12 +154,13 @@ class PolicyStrategy:
             return _refuse(decision)
         if event is not NegotiationEvent.ACCEPTED and (
             self._used_up(tx, negotiation, terms)
+            or self._timed_before(tx, negotiation, terms)
             or self.ended(tx, negotiation.counterparty, dataset.id)
             or self.owing(tx, negotiation.counterparty, dataset.id)
             or self._begins_again(tx, negotiation, terms)
         ):
-            # A limit on uses, an overdue duty, or the holder's ending of an agreement would mean nothing if the user
-            # could simply ask again, or change back and forth between offers; so a person decides.
+            # A limit on uses or time, an overdue duty, or the holder's ending of an agreement would mean nothing if
+            # the user could simply ask again, or change back and forth between offers; so a person decides.
             return Reaction()
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
@@ -206,12 +207,20 @@ class PolicyStrategy:
         now = self.local.clock.now()
         return any(self.spent(tx, made, now) for made in self._in_force(tx, negotiation, terms))
 
-    def _in_force(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
-        """The agreements on these terms with the counterparty that are in force, however many others exist."""
+    def _timed_before(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
+        """Whether these exact terms, which end some time after they are agreed, were agreed with it before."""
+        return timed(odrl.parse(terms)) and any(True for _ in self._agreed(tx, negotiation, terms))
+
+    def _agreed(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
+        """The agreements on these terms with the counterparty, over or not, however many others exist."""
         where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}
+        return (made for made in each(tx, AGREEMENTS, where) if _same(made.policy, terms))
+
+    def _in_force(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
+        """The agreements on these terms with the counterparty that are in force."""
         time, region = self.local.clock.now(), self.facts(tx, negotiation.counterparty).region
         request = UseRequest(assignee=negotiation.counterparty, region=region, time=time, target=negotiation.dataset)
-        same = (a for a in each(tx, AGREEMENTS, where) if _same(a.policy, terms))
+        same = self._agreed(tx, negotiation, terms)
         return (a for a in same if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted)
 
     def _agree(self, tx: Transaction, negotiation: Negotiation) -> Reaction:
