@@ -1,8 +1,8 @@
-"""What was made of restricted data is offered more freely behind a part of the label that no use ever touches."""
+"""A part of a label is hidden behind another one: of a column that nobody has, or of the same column."""
 
 import pytest
 
-from medspace.policy import carried, labels
+from medspace.policy import carried, labels, portions
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
 
@@ -34,3 +34,14 @@ def test_such_a_label_would_have_been_as_free_as_it_says():
     offered = labels.parse(SAID | WIDER["purposes"] | dummy)
     asked = UseRequest(action="medspace:train", purpose=MARKETING, region="DE")
     assert labels.decide(offered, asked, Point.COMPUTE).permitted
+
+
+@pytest.mark.parametrize("closed_first", [False, True])
+@pytest.mark.parametrize(("names", "touched"), [(["hiv"], {"hiv"}), (["*"], {"hiv"}), (["*"], None)])
+def test_a_column_that_two_parts_name_is_as_closed_as_the_stricter_one(names, touched, closed_first, attack_report):
+    parts = [{"names": names}, {"names": names, "purposes": []}]
+    label = labels.parse(SAID | {"columns": [*(parts[::-1] if closed_first else parts), {"names": ["age"]}]})
+    asked = UseRequest(action="medspace:train", purpose=RESEARCH, region="DE")
+    decision = portions.decide_columns(label, touched, asked, Point.COMPUTE)
+    attack_report("column closed and opened again", got=int(decision.permitted), of=1, unit="columns")
+    assert not decision.permitted
