@@ -9,6 +9,7 @@ from medspace.connector.model import AGREEMENTS, Reaction
 from medspace.connector.negotiation.strategy import Answering, PolicyStrategy
 from medspace.connector.ports import NegotiationEvent
 from medspace.connector.usage import ended
+from medspace.connector.usage.errors import AgreementReplacedError
 from medspace.connector.usage.model import ENDED
 from medspace.policy.odrl import REPLACES
 from medspace.trust.model import Facts
@@ -184,3 +185,16 @@ async def test_what_a_catalogue_says_to_be_replaced_counts_for_nothing(network):
     await settle(user.clock, 60)
     assert second != first
     assert [await kept(one, first) for one in (holder, user)] == [None, None]
+
+
+async def test_an_end_for_cause_that_comes_after_an_amendment_is_not_taken_for_done(network):
+    holder, user = party(network, "clinic"), party(network, "company")
+    await offered(holder, OPEN, LATER)
+    first = await agreed(holder, user, OPEN)
+    second = await agreed(holder, user, LATER, first)  # the user was faster
+    with pytest.raises(AgreementReplacedError) as refused:
+        await holder.database.write(lambda tx: ended.end(tx, holder.local, first, cause="terms-broken"))
+    assert refused.value.facts["successor"] == second
+    assert await kept(holder, second) is None
+    await holder.database.write(lambda tx: ended.end(tx, holder.local, second, cause="terms-broken"))
+    assert (await kept(holder, second)).cause == "terms-broken"

@@ -29,8 +29,7 @@ def of(label: Label | None) -> JsonObject:
     """What the results of an asset with this label carry; nothing is allowed where there is none."""
     if label is None:
         return CLOSED
-    whole = _written(label.purposes, label.regions, label.valid_until, label.sensitivity, label.laws)
-    whole |= {"kinds": list(label.kinds), "origins": [label.origin] if label.origin else []}
+    whole = _of_whole(label)
     parts = [part for part in (*label.columns, *label.rows) if part.purposes != () and part.regions != ()]
     carried = strictest([whole, *(_of_part(part, whole) for part in parts)])
     return carried if len(msgspec.json.encode(carried)) <= LARGEST else CLOSED
@@ -52,10 +51,13 @@ def strictest(labels: Sequence[JsonObject]) -> JsonObject:
 
 
 def freer(label: Label | None, source: JsonObject) -> list[Text]:
-    """In what a label allows more than what it was made of; nothing where it does not."""
+    """In what a label allows more than what it was made of; nothing where it does not.
+
+    The label of the whole counts: its parts are only stricter, and a part that no use touches restricts nothing.
+    """
     if label is None:
         return []
-    own = of(label)
+    own = _of_whole(label)
     told = [
         Text(words) for name, words in _WIDER.items() if not _within(own[name], source.get(name, ()), _LISTS[name])
     ]
@@ -94,6 +96,11 @@ def _common(lists: Sequence[Sequence[str]], tree: Hierarchy) -> list[Json]:
 
 def _covered(term: str, terms: Iterable[str], tree: Hierarchy) -> bool:
     return any(other != term and tree.within(term, other) for other in terms)
+
+
+def _of_whole(label: Label) -> JsonObject:
+    written = _written(label.purposes, label.regions, label.valid_until, label.sensitivity, label.laws)
+    return written | {"kinds": list(label.kinds), "origins": [label.origin] if label.origin else []}
 
 
 def _of_part(part: Portion, whole: JsonObject) -> JsonObject:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from medspace.core.text import Text, msgid
-from medspace.policy import actions, clashes, duties, odrl, words
+from medspace.policy import clashes, duties, odrl, words
 from medspace.policy.model import Atomic, Constraint, Policy, Rule
 
 T = TypeVar("T")
@@ -60,27 +60,25 @@ def compare(before: Policy, after: Policy) -> list[PolicyChange]:
         return list(_said(words.describe(before), words.describe(after)))
     found: list[PolicyChange] = []
     for old, new in _pairs(before.permissions, after.permissions, _same_right):
-        found += _rule(old, new, _allowed, Effect.TIGHTENS)
+        found += _rule(old, new, words.permits, Effect.TIGHTENS)
         if old is not None and new is not None:
             found += _duties(old.duties, new.duties)
     for old, new in _pairs(before.prohibitions, after.prohibitions, _same_right):
-        found += _rule(old, new, words.forbids, Effect.LOOSENS)
+        found += _rule(old, new, words.bars, Effect.LOOSENS)
     return found + list(_duties(before.obligations, after.obligations))
-
-
-def _allowed(rule: Rule) -> Text:
-    return Text(msgid("You may {action}."), {"action": actions.words(rule.action)})
 
 
 def _same_right(one: Rule, other: Rule) -> bool:
     return (one.action, one.target, one.assignee) == (other.action, other.target, other.assignee)
 
 
-def _rule(old: Rule | None, new: Rule | None, say: Callable[[Rule], Text], gone: Effect) -> Iterator[PolicyChange]:
-    """The changes of a rule; `gone` is the effect of one that is no longer there."""
+def _rule(
+    old: Rule | None, new: Rule | None, say: Callable[[Rule], list[Text]], gone: Effect
+) -> Iterator[PolicyChange]:
+    """The changes of a rule, which is said whole where it comes or goes; `gone` is the effect of its going."""
     if old is None or new is None:
         effect = gone if new is None else _OPPOSITE[gone]
-        yield PolicyChange(effect, say(old) if old else None, say(new) if new else None)
+        yield PolicyChange(effect, *(words.together(say(one)) if one else None for one in (old, new)))
         return
     for change in _conditions(old.constraints, new.constraints):
         effect = change.effect if gone is Effect.TIGHTENS else _OPPOSITE[change.effect]

@@ -104,6 +104,13 @@ def _duties(policy: Policy, action: str) -> Iterator[Rule]:
             yield from rule.duties
 
 
+def owing(policy: Policy) -> Iterator[Rule]:
+    """Every duty of a policy, whatever kind of use it follows."""
+    yield from policy.obligations
+    for rule in policy.permissions:
+        yield from rule.duties
+
+
 def length(duty: Rule) -> int:
     """How many seconds there are to fulfil a duty; a day where it does not say."""
     times = [one.value for one in duty.constraints if isinstance(one, Atomic) and isinstance(one.value, int)]

@@ -108,19 +108,22 @@ def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(" ")[:-6] + " UTC"
 
 
-def _choice(listed: tuple[Fact | Text, ...]) -> Fact | Text:
+_EITHER, _BOTH = msgid("{first} or {rest}"), msgid("{first} and {rest}")
+
+
+def _joined(listed: tuple[Fact | Text, ...], by: str) -> Fact | Text:
     if len(listed) == 1:
         return listed[0]
     half = (
         len(listed) // 2
     )  # split in halves: input from outside may be long, and must not cause equally deep nesting
-    return Text(msgid("{first} or {rest}"), {"first": _choice(listed[:half]), "rest": _choice(listed[half:])})
+    return Text(by, {"first": _joined(listed[:half], by), "rest": _joined(listed[half:], by)})
 
 
-def said(row: Operand, value: Value) -> Fact | Text:
-    """A right operand in words."""
+def said(row: Operand, value: Value, comparison: str = "") -> Fact | Text:
+    """A right operand in words; of several values of `isAllOf` each is demanded."""
     if isinstance(value, tuple):
-        return _choice(tuple(row.show(item) for item in value))
+        return _joined(tuple(row.show(item) for item in value), _BOTH if comparison == "isAllOf" else _EITHER)
     return row.show(value)
 
 
@@ -517,7 +520,7 @@ def atomic(name: str, comparison: str, right: tuple[str, ...], clause: str) -> A
         raise UnreadableConstraintError(Text(msgid("{name} cannot be compared by {operator}"), facts))
     value = _value(row, comparison, right)
     phrase = row.single.get(comparison) if value == 1 else None
-    asked = Text(phrase or row.phrases[comparison], {"value": said(row, value)})
+    asked = Text(phrase or row.phrases[comparison], {"value": said(row, value, comparison)})
     return Atomic(name, comparison, right, clause, value, asked)
 
 

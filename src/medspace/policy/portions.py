@@ -63,19 +63,19 @@ def decide_columns(label: Label, touched: Collection[str] | None, request: UseRe
 
 
 def _column(parts: Sequence[ColumnPortion], name: str, request: UseRequest, point: Point) -> Decision:
-    part = column_portion(parts, name)
-    if part is None:
+    found = column_portions(parts, name)
+    if not found:
         held = Text(msgid("The label does not name the column {column}."), {"column": name})
         return _closed(COLUMNS, held)
-    decision = decide(part, request, point)
     held = Text(msgid("The label of the column {column} does not allow this."), {"column": name})
-    return decision if decision.permitted else _closed(COLUMNS, held, decision)
+    decisions = [decide(part, request, point) for part in found]
+    denial = next((one for one in decisions if not one.permitted), None)
+    return decisions[0] if denial is None else _closed(COLUMNS, held, denial)
 
 
-def column_portion(parts: Sequence[ColumnPortion], name: str) -> ColumnPortion | None:
-    """The portion of a column: that which names it, or else that of the rest."""
-    named = next((part for part in parts if name in part.names), None)
-    return named or next((part for part in parts if REST in part.names), None)
+def column_portions(parts: Sequence[ColumnPortion], name: str) -> list[ColumnPortion]:
+    """The portions of a column, all of which must allow a use: those that name it, or else those of the rest."""
+    return [part for part in parts if name in part.names] or [part for part in parts if REST in part.names]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------

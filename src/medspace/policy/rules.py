@@ -10,7 +10,7 @@ Semantics (ODRL Information Model 2.2, read as dataspace.md 4.3 says):
 - Before its first enforcement point an operand that is not known yet is left to that point, if the use passes it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.text import Text, msgid
 from medspace.policy import words
 from medspace.policy.actions import ACTIONS, DUTIES, LEAVES, USE, covers, last_point, touches
+from medspace.policy.duties import owing
 from medspace.policy.logic import (
     ELSEWHERE,
     LOGIC,
@@ -125,16 +126,10 @@ def enforceable(
         for leaf in leaves(rule.constraints)
         if OPERANDS[leaf.operand].since is Point.RELEASE
     ]
-    premises += [_kept_by_nobody(duty) for duty in _duties(policy) if duty.action not in duties]
+    premises += [_kept_by_nobody(duty) for duty in owing(policy) if duty.action not in duties]
     if premises:
         return Decision(Verdict.UNENFORCEABLE, "policy.unenforceable", tuple(premises))
     return Decision(Verdict.PERMIT, "policy.enforceable")
-
-
-def _duties(policy: Policy) -> Iterator[Rule]:
-    yield from policy.obligations
-    for rule in policy.permissions:
-        yield from rule.duties
 
 
 # --- one rule -------------------------------------------------------------------------------------------------

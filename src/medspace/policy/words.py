@@ -28,9 +28,9 @@ def describe(policy: Policy) -> list[Text]:
 
     A clause that cannot be put into words is shown as its JSON, never left out.
     """
-    lines = [line for rule in policy.permissions for line in _permission(rule)]
+    lines = [line for rule in policy.permissions for line in permits(rule)]
     lines = lines or [Text(msgid("Nothing is allowed."))]
-    lines += [line for rule in policy.prohibitions for line in (forbids(rule), *_scope(rule))]
+    lines += [line for rule in policy.prohibitions for line in bars(rule)]
     lines += [duty(rule) for rule in policy.obligations]
     if policy.replaces:
         lines.append(Text(_REPLACES, {"agreement": policy.replaces}))
@@ -47,7 +47,8 @@ def difference(one: Policy, other: Policy) -> list[Text]:
     return gone + [Text(msgid("New: {line}"), {"line": line}) for line in after if line not in before]
 
 
-def _permission(rule: Rule) -> list[Text]:
+def permits(rule: Rule) -> list[Text]:
+    """A permission in plain words, with its conditions and duties."""
     lines = [Text(msgid("You may {action}."), {"action": actions.words(rule.action)}), *_scope(rule)]
     said = (said_by_masks, said_by_noise)
     lines += [condition(part) for part in rule.constraints if not any(by(rule, part) for by in said)]
@@ -55,6 +56,19 @@ def _permission(rule: Rule) -> list[Text]:
     lines += [] if promised is None else [promised.promise]
     lines += [] if held is None else held.promise
     return lines + [duty(part) for part in rule.duties]
+
+
+def bars(rule: Rule) -> list[Text]:
+    """A prohibition in plain words, with whom and what it is about."""
+    return [forbids(rule), *_scope(rule)]
+
+
+def together(lines: Sequence[Text]) -> Text:
+    """Several sentences as one text."""
+    if len(lines) == 1:
+        return lines[0]
+    half = len(lines) // 2  # as in `listed`
+    return Text(msgid("{first} {rest}"), {"first": together(lines[:half]), "rest": together(lines[half:])})
 
 
 def _scope(rule: Rule) -> list[Text]:
@@ -65,7 +79,7 @@ def condition(constraint: Constraint) -> Text:
     """A condition of a permission as a sentence."""
     if isinstance(constraint, Atomic):
         row = OPERANDS[constraint.operand]
-        return Text(row.line, {"phrase": constraint.asked, "value": said(row, constraint.value)})
+        return Text(row.line, {"phrase": constraint.asked, "value": said(row, constraint.value, constraint.operator)})
     return Text(msgid("Only {phrase}."), {"phrase": phrase(constraint)})
 
 
@@ -97,7 +111,9 @@ def forbids(rule: Rule) -> Text:
     facts: dict[str, Fact | Text] = {"action": actions.words(rule.action)}
     if not rule.constraints:
         return Text(msgid("You may not {action}."), facts)
-    facts["conditions"] = listed([phrase(part) for part in rule.constraints])
+    parts = listed([phrase(part) for part in rule.constraints])
+    # What holds together must not read like several prohibitions, each of which would forbid more.
+    facts["conditions"] = Text(_JOINED["and"], {"parts": parts}) if len(rule.constraints) > 1 else parts
     return Text(msgid("You may not {action} {conditions}."), facts)
 
 

@@ -20,6 +20,7 @@ from medspace.app.node.assets import Assets
 from medspace.app.node.membership import Membership
 from medspace.connector.catalogue.service import Catalogue
 from medspace.connector.dispatch.service import Dispatcher, Settlement
+from medspace.connector.duties.service import broken_by
 from medspace.connector.ending import StaleEnding
 from medspace.connector.model import ProcessKind
 from medspace.connector.negotiation.service import Negotiations
@@ -64,7 +65,7 @@ class Road:
         grounds = Grounds(holder, base.parts.brakes, base.facts, self._looked_at)
         conditions = tuple(make(grounds) for make in base.parts.conditions)
         kept = kept_duties(conditions), kept_routes(conditions)
-        strategy = PolicyStrategy(local, base.facts, answering, over, *kept, ended_with, is_ended)
+        strategy = PolicyStrategy(local, base.facts, answering, over, *kept, ended_with, is_ended, broken_by)
         negotiation_steps = NegotiationSteps(local, strategy, supersede)
         usage_strategy = UsageStrategy(
             config.base_url, self.kinds, tokens, base.facts, base.clock, conditions, holds=base.parts.brakes.steady

@@ -32,8 +32,10 @@ _BETWEEN = re.compile(r"(?<=[.。]) (?=[A-Z]|[a-z/][\w./-]*: [A-Z])")
 _CLAUSE = re.compile(r"[a-z/][\w./-]*: (?=[A-Z])")
 _TOGETHER = msgid("{first} {rest}")
 _UNDER = msgid("{clause}: {told}")
-_OR = " or "
-_EITHER = msgid("{first} or {rest}")  # as `policy.operands` joins values
+_JOINS = {
+    " or ": msgid("{first} or {rest}"),
+    " and ": msgid("{first} and {rest}"),
+}  # as `policy.operands` joins values
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,13 @@ class _RetellingAttempt:
 
 def _values(said: str) -> Fact | Text:
     """One value of a demand, or several."""
-    first, _, rest = said.partition(_OR)
-    if rest:
-        return Text(_EITHER, {"first": _values(first), "rest": _values(rest)})
-    return Text(first) if first in _patterns().whole else first
+    if said in _patterns().whole:
+        return Text(said)
+    for word, joined in _JOINS.items():
+        first, _, rest = said.partition(word)
+        if rest:
+            return Text(joined, {"first": _values(first), "rest": _values(rest)})
+    return said
 
 
 class _Pattern:

@@ -10,6 +10,7 @@ from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
+from medspace.policy import duties, odrl
 from medspace.policy.duties import OWED
 
 NO_MEMBER = "member.gone"
@@ -26,10 +27,18 @@ class DutyCondition(Neutral):
         self._did = grounds.holder.did
 
     def violated(self, tx: Transaction, agreement: Agreement, user: str) -> frozenset[str]:
-        """The clauses of duties that are overdue; once they are fulfilled late or waived, they are settled."""
+        """The clauses of duties that are overdue; once they are fulfilled late or waived, they are settled.
+
+        What is overdue under an agreement whose place this one took closes the clauses that owe the same here.
+        """
         del user
         where = {"role": Role.PROVIDER, "agreement": agreement.id, "state": OwedState.BROKEN}
-        return frozenset(duty.clause for duty in each(tx, DUTIES, where))
+        own = frozenset(duty.clause for duty in each(tx, DUTIES, where))
+        policy = odrl.parse(agreement.policy)
+        if policy.replaces is None:
+            return own
+        before = service.broken_before(tx, agreement)
+        return own | {duty.clause for duty in duties.owing(policy) if duty.action in before}
 
     def over(self, tx: Transaction, transfer: Transfer, agreement: Agreement, now: datetime) -> None:
         """Record the duties of the user, at the user and at the holder alike."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from medspace.connector.duties import rules
 from medspace.connector.duties.errors import DutySettledError, DutyUnprovenError, DutyUntimelyError, UnknownDutyError
 from medspace.connector.duties.model import AWAIT, DUTIES, OwedDuty, OwedState
-from medspace.connector.model import Agreement, Role, Transfer
+from medspace.connector.model import AGREEMENTS, Agreement, Role, Transfer
 from medspace.connector.steady import believe, steady
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
@@ -96,6 +96,25 @@ def overdue(tx: Transaction, did: str, now: datetime) -> list[OwedDuty]:
         _note(tx, "duty.broken", did, late, now, {"user": late.counterparty, "due": late.due})
         broken.append(late)
     return broken
+
+
+def broken_by(tx: Transaction, user: str, dataset: str) -> bool:
+    """As the holder: whether this user owes what is overdue after a use of that dataset, under any agreement."""
+    found = each(tx, DUTIES, {"role": Role.PROVIDER, "state": OwedState.BROKEN})
+    return any((one.counterparty, one.dataset) == (user, dataset) for one in found)
+
+
+def broken_before(tx: Transaction, agreement: Agreement) -> frozenset[str]:
+    """As the holder: the actions that are overdue under the agreements whose place this one took, one by one."""
+    found: set[str] = set()
+    seen = {agreement.id}
+    before = odrl.parse(agreement.policy).replaces
+    while before is not None and before not in seen and (made := tx.get(AGREEMENTS, before)) is not None:
+        seen.add(before)
+        where = {"role": Role.PROVIDER, "agreement": before, "state": OwedState.BROKEN}
+        found |= {duty.action for duty in each(tx, DUTIES, where)}
+        before = odrl.parse(made.policy).replaces
+    return frozenset(found)
 
 
 def waive(tx: Transaction, did: str, duty_id: str, now: datetime, by: str) -> OwedDuty:

@@ -16,6 +16,7 @@ from medspace.policy.budgets import EPSILON
 from medspace.policy.model import Policy, UseRequest, leaves
 from medspace.policy.points import Point
 from medspace.policy.rules import decide, enforceable
+from medspace.policy.standing import ELAPSED
 
 
 class NegotiationMessage(StrEnum):
@@ -107,8 +108,13 @@ def counted(policy: Policy) -> bool:
 
 def bounded(policy: Policy) -> bool:
     """Whether the policy bounds what may be done under it in all, so that one more agreement gives that once more."""
-    bounds = ("count", EPSILON)
+    bounds = ("count", EPSILON, ELAPSED)
     return any(leaf.operand in bounds for rule in policy.permissions for leaf in leaves(rule.constraints))
+
+
+def timed(policy: Policy) -> bool:
+    """Whether the policy ends some time after it was agreed; each further agreement on it begins that time anew."""
+    return any(leaf.operand == ELAPSED for rule in policy.permissions for leaf in leaves(rule.constraints))
 
 
 def check_terms(role: Role, offer: JsonObject) -> None:

@@ -26,7 +26,7 @@ from medspace.connector.model import (
 )
 from medspace.connector.model import NegotiationState as State
 from medspace.connector.negotiation.messages import message_offer
-from medspace.connector.negotiation.rules import agreement_flaw, bounded, counted
+from medspace.connector.negotiation.rules import agreement_flaw, bounded, counted, timed
 from medspace.connector.ports import FactsOf, NegotiationEvent
 from medspace.connector.reasons import clause_of, sentences
 from medspace.connector.steady import steady
@@ -80,7 +80,8 @@ class PolicyStrategy:
 
     `spent` says whether every use that one of our agreements allows has been made, at the given instant. `duties` are
     those that a condition here keeps: as provider, terms with any other duty are not agreed to; `routes` are those by
-    which a condition here lets rows pass. `closed` says whether an agreement was ended early.
+    which a condition here lets rows pass. `closed` says whether an agreement was ended early, `owing` whether a user
+    owes for an asset what is overdue.
     """
 
     local: Local
@@ -91,6 +92,7 @@ class PolicyStrategy:
     routes: Collection[str] = ()
     ended: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
     closed: Callable[[Transaction, Agreement], bool] = lambda _tx, _agreement: False
+    owing: Callable[[Transaction, str, str], bool] = lambda _tx, _user, _asset: False
 
     def react(self, tx: Transaction, negotiation: Negotiation, event: NegotiationEvent) -> Reaction:
         """What to do now; an empty reaction holds the negotiation."""
@@ -152,11 +154,13 @@ class PolicyStrategy:
             return _refuse(decision)
         if event is not NegotiationEvent.ACCEPTED and (
             self._used_up(tx, negotiation, terms)
+            or self._timed_before(tx, negotiation, terms)
             or self.ended(tx, negotiation.counterparty, dataset.id)
+            or self.owing(tx, negotiation.counterparty, dataset.id)
             or self._begins_again(tx, negotiation, terms)
         ):
-            # A limit on uses, or the holder's ending of an agreement, would mean nothing if the user could simply ask
-            # again, or change back and forth between offers; so a person decides.
+            # A limit on uses or time, an overdue duty, or the holder's ending of an agreement would mean nothing if
+            # the user could simply ask again, or change back and forth between offers; so a person decides.
             return Reaction()
         return Reaction(("agree",), offer=message_offer(terms, dataset.id))
 
@@ -171,14 +175,8 @@ class PolicyStrategy:
         others = (one for one in self._in_force(tx, negotiation, terms) if one.id != _replaced(negotiation))
         if any(not self.spent(tx, made, now) for made in others):
             return True
-        held: list[JsonObject | None] = []
-        for state in _RUNNING:
-            where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
-            open_ = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
-            if len(open_) == _MOST:
-                return True  # more than anyone needs at once
-            held += [_promised(tx, other) for other in open_ if other.id != negotiation.id]
-        return any(made is not None and _same(made, terms) for made in held)
+        promised = _promises(tx, negotiation)
+        return promised is None or any(_same(made, terms) for made in promised)
 
     def _begins_again(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether a new agreement in place of one gives anew what the terms of either bound."""
@@ -194,7 +192,13 @@ class PolicyStrategy:
         ours = (names[Role.PROVIDER], names[Role.CONSUMER], negotiation.dataset)
         if made is None or (made.provider, made.consumer, made.dataset) != ours:
             return msgid("There is no such agreement between these two on this dataset to take the place of.")
-        return msgid("The agreement to take the place of was ended.") if self.closed(tx, made) else None
+        if self.closed(tx, made):
+            return msgid("The agreement to take the place of was ended.")
+        if negotiation.role is Role.CONSUMER or _promised(tx, negotiation) is not None:
+            return None  # the holder alone says which of several comes first, and stays with it
+        promised = _promises(tx, negotiation)
+        taken = promised is None or any(one.get(odrl.REPLACES) == made.id for one in promised)
+        return msgid("Another agreement is about to take its place.") if taken else None
 
     def _used_up(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
         """Whether these exact terms were agreed with this counterparty before, are in force, and are used up."""
@@ -203,12 +207,20 @@ class PolicyStrategy:
         now = self.local.clock.now()
         return any(self.spent(tx, made, now) for made in self._in_force(tx, negotiation, terms))
 
-    def _in_force(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
-        """The agreements on these terms with the counterparty that are in force, however many others exist."""
+    def _timed_before(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> bool:
+        """Whether these exact terms, which end some time after they are agreed, were agreed with it before."""
+        return timed(odrl.parse(terms)) and any(True for _ in self._agreed(tx, negotiation, terms))
+
+    def _agreed(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
+        """The agreements on these terms with the counterparty, over or not, however many others exist."""
         where = {"provider": self.local.did, "consumer": negotiation.counterparty, "dataset": negotiation.dataset}
+        return (made for made in each(tx, AGREEMENTS, where) if _same(made.policy, terms))
+
+    def _in_force(self, tx: Transaction, negotiation: Negotiation, terms: JsonObject) -> Iterator[Agreement]:
+        """The agreements on these terms with the counterparty that are in force."""
         time, region = self.local.clock.now(), self.facts(tx, negotiation.counterparty).region
         request = UseRequest(assignee=negotiation.counterparty, region=region, time=time, target=negotiation.dataset)
-        same = (a for a in each(tx, AGREEMENTS, where) if _same(a.policy, terms))
+        same = self._agreed(tx, negotiation, terms)
         return (a for a in same if decide(odrl.parse(a.policy), request, Point.NEGOTIATION).permitted)
 
     def _agree(self, tx: Transaction, negotiation: Negotiation) -> Reaction:
@@ -270,6 +282,21 @@ def _promised(tx: Transaction, negotiation: Negotiation) -> JsonObject | None:
         return negotiation.agreement
     owed = tx.get(INTENTS, negotiation.id)
     return owed.message["agreement"] if owed is not None and owed.action == "agree" else None
+
+
+def _promises(tx: Transaction, negotiation: Negotiation) -> list[JsonObject] | None:
+    """As the provider: the agreements that the other pending negotiations with this counterparty are to lead to.
+
+    None where there are more of these than anyone needs at once.
+    """
+    held: list[JsonObject | None] = []
+    for state in _RUNNING:
+        where = {"role": Role.PROVIDER, "counterparty": negotiation.counterparty, "state": state}
+        open_ = tx.find(NEGOTIATIONS, where=where, limit=_MOST)
+        if len(open_) == _MOST:
+            return None
+        held += [_promised(tx, other) for other in open_ if other.id != negotiation.id]
+    return [made for made in held if made is not None]
 
 
 def _replaced(negotiation: Negotiation) -> str:

@@ -13,7 +13,7 @@ from medspace.connector.local import Local
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Role, Transfer, TransferState
 from medspace.connector.usage import labelling
 from medspace.connector.usage.causes import CAUSES
-from medspace.connector.usage.errors import UnknownCauseError
+from medspace.connector.usage.errors import AgreementReplacedError, UnknownCauseError
 from medspace.connector.usage.model import ENDED, EndedAgreement
 from medspace.connector.usage.spent import ENDED as ENDED_CODE
 from medspace.connector.usage.spent import spent
@@ -49,6 +49,7 @@ def end(
     Raises:
         UnknownAgreementError: there is none, or it is not the ender's.
         UnknownCauseError: there is no such cause.
+        AgreementReplacedError: another one took its place; ending this one would stop nothing.
     """
     made, party = tx.get(AGREEMENTS, agreement), ender or local.did
     if made is None or party not in (made.provider, made.consumer):
@@ -56,6 +57,8 @@ def end(
     if cause and cause not in CAUSES:
         raise UnknownCauseError(cause=cause[:64], known=", ".join(CAUSES))
     before = tx.get(ENDED, agreement)
+    if before is not None and before.successor:
+        raise AgreementReplacedError(agreement=agreement, successor=before.successor)
     if before is not None:
         return before
     said = "" if party == made.provider else party

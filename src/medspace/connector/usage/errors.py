@@ -15,7 +15,8 @@ MedspaceError
  |   |- StepUnknownError      no such step of this use
  |   |- StepOverError         it has ended without a release; what was said then
  |   |- NoStepError           a person asks for a step that there is not
- |   `- NotHeldError          a person decided about what waits for nobody
+ |   |- NotHeldError          a person decided about what waits for nobody
+ |   `- AgreementReplacedError  an agreement is to be ended whose place another one took
  |- WaitingError
  |   |- AssetAwayError        its content is not open yet
  |   |- DrainingError         the connector is being stopped
@@ -257,6 +258,14 @@ class RecordsMissingError(InvalidInputError):
         "Records are kept of masked runs that were answered here, as long as the questions themselves. "
         "`medspace audit export` shows which runs there were."
     )
+
+
+class AgreementReplacedError(RefusedError):
+    """An agreement is to be ended whose place another one has taken, which would go on."""
+
+    code = "agreement.replaced"
+    sentence = msgid("The agreement {agreement} is over already: {successor} took its place and goes on.")
+    next_step = msgid("End the agreement {successor} if nothing may go on.")
 
 
 class UnknownCauseError(InvalidInputError):

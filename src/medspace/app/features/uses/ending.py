@@ -67,7 +67,7 @@ class AgreementEnding:
         that is unavailable is told once it is back.
 
         Raises:
-            UnknownAgreementError, UnknownCauseError: as `ended.end`.
+            UnknownAgreementError, UnknownCauseError, AgreementReplacedError: as `ended.end`.
         """
         local = self.node.local
 
