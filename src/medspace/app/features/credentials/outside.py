@@ -3,14 +3,10 @@
 from datetime import datetime, timedelta
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from medspace.app.doors.bodies import problem_response
 from medspace.app.doors.protocol.endpoints import BASE, VERSIONS
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
-from medspace.app.features.credentials.parts import BELIEVED
 from medspace.app.features.credentials.service import CredentialDesk
 from medspace.app.node.announcing import Announcement, Entrance, TokenFor
 from medspace.app.node.config import Config
@@ -19,7 +15,7 @@ from medspace.app.node.node import Node
 from medspace.connector.errors import UnreachableError
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
-from medspace.services.credentials.errors import AccessTokenError, CredentialUnknownError
+from medspace.services.credentials.errors import AccessTokenError
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.jws import JwsError, decode
@@ -50,13 +46,7 @@ def outside(later: Later[CredentialDesk]) -> list[Route]:
     async def party() -> DcpParty:
         return await (await later()).parts.party()
 
-    async def believed(_: Request) -> Response:
-        desk = await later()
-        if not desk.node.config.is_authority or not desk.parts.book.text:
-            return problem_response(CredentialUnknownError(id=BELIEVED), 404)
-        return Response(desk.parts.book.text, media_type="application/jwt")
-
-    return [*DcpDoor(party).routes(), Route(BELIEVED, believed, methods=["GET"])]
+    return DcpDoor(party).routes()
 
 
 def entrance(later: Later[CredentialDesk]) -> Entrance:

@@ -15,11 +15,11 @@ from medspace.app.node.lists import LARGEST_PAGE, PageRequest
 from medspace.core.actors import Scope
 from medspace.core.canonical import Json
 from medspace.core.clock import instant
+from medspace.core.credentials import ANY, Believed
 from medspace.core.text import Text as Sentence
 from medspace.core.text import msgid
 from medspace.services.issuers.errors import IssuingError
 from medspace.services.issuers.issuing import IssuingWish
-from medspace.trust.credentials.believed import ANY, Believed
 
 READERS = (Scope.READ, Scope.TERMS, Scope.USE)
 Names = Annotated[list[Text], Field(max_length=64)]

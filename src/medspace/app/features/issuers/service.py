@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medspace.app.doors.views import Speak
-from medspace.app.features.issuers.arriving import Arriving, Presented
-from medspace.app.features.issuers.believing import believe, issuer_of_node, narrow
+from medspace.app.features.issuers.arriving import Arriving, Presented, refresh_trust
+from medspace.app.features.issuers.believing import believe, issuer_of_node, narrow, renew_trust
 from medspace.app.node.lists import PageRequest
 from medspace.app.node.node import Node
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
+from medspace.core.credentials import ANY, Believed
 from medspace.core.paging import each, newest
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
@@ -28,7 +29,6 @@ from medspace.services.issuers.model import (
     ReceivedCredential,
     SignedCredential,
 )
-from medspace.trust.credentials.believed import ANY, Believed
 
 _HOLDS, _REVOKED, _OVER, _UNKNOWN, _EARLY = (
     msgid("holds"),
@@ -92,12 +92,13 @@ class Issuers:
         return await self.believed()
 
     async def refresh(self) -> JsonObject:
-        """Fetch the trust list from the authority now.
+        """Fetch the trust list from the authority now; as the authority, sign it anew where it is due.
 
         Raises:
             TrustListError, TrustOlderError: it does not hold.
         """
-        await Arriving(self.node).refresh_trust()
+        if not await refresh_trust(self.node):
+            await renew_trust(self.node)
         return await self.believed()
 
     # --- received --------------------------------------------------------------------------------------------

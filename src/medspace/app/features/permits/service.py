@@ -7,6 +7,7 @@ from medspace.app.doors.views import Speak
 from medspace.app.features.permits.door import REGISTER_DOOR, register
 from medspace.app.node.lists import PageRequest
 from medspace.app.node.node import Node
+from medspace.app.node.trusting import follower
 from medspace.connector.errors import UnreachableError
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
@@ -17,10 +18,8 @@ from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.policy import purposes
 from medspace.policy.credentials import DATA_PERMIT
-from medspace.services.issuers import facts, issuing
-from medspace.services.issuers import rules as believing
+from medspace.services.issuers import issuing
 from medspace.services.issuers.issuing import Issuer, IssuingWish
-from medspace.services.issuers.model import CURRENT, TRUST
 from medspace.services.permits import rules, service
 from medspace.services.permits.credential import claims_of
 from medspace.services.permits.errors import CaseStateError, NoAccessBodyError, UnknownCaseError
@@ -131,15 +130,17 @@ class Permits:
 
         Raises:
             NoAccessBodyError: nobody would believe a permit of this connector.
+            TrustListError, TrustOlderError: the trust list that the authority hands out does not hold.
             PermitDecisionError, UnknownCaseError, CaseStateError: it cannot be decided so.
         """
         now, did = self.node.clock.now(), self.node.did
         issuer = Issuer(did, self.node.config.base_url, self.node.signing.ed25519, self.node.randomness)
+        await self.node.database.read(lambda tx: service.known(tx, case))
+        if wish["granted"]:
+            await self._insist_believed()
 
         def unit(tx: Transaction) -> PermitCase:
             asked = service.known(tx, case)
-            if wish["granted"]:
-                self._insist_believed(tx)
             decision = _decision(asked, wish, stamp(now))
 
             def sign(granted: PermitCase) -> str:
@@ -149,10 +150,13 @@ class Permits:
 
         return self._shown(await self.node.database.write(unit), speak)
 
-    def _insist_believed(self, tx: Transaction) -> None:
-        trust = tx.get(TRUST, CURRENT)
-        own = facts.narrowing(tx)
-        if trust is None or not believing.believed(trust, own, DATA_PERMIT, self.node.did):
+    async def _insist_believed(self) -> None:
+        if "issuers" not in self.node.features:  # nothing keeps who is believed, or sends what is signed
+            raise NoAccessBodyError(did=self.node.did)
+        listed = follower(self.node)
+        if self.node.authority is None:
+            await listed.refresh()
+        if not any(one.type == DATA_PERMIT and self.node.did in one.issuers for one in await listed.counting()):
             raise NoAccessBodyError(did=self.node.did)
 
     async def revoke(self, case: str, reason: str, speak: Speak, *, by: str) -> JsonObject:
