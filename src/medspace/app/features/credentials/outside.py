@@ -16,6 +16,7 @@ from medspace.connector.errors import UnreachableError
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
 from medspace.services.credentials.errors import AccessTokenError
+from medspace.trust.credentials.idtokens import Proven
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.jws import JwsError, decode
@@ -59,10 +60,18 @@ def entrance(later: Later[CredentialDesk]) -> Entrance:
         if listed is None or listed.find(proven.caller.did) is None:
             if not proven.access_token:
                 raise AccessTokenError
-            await desk.parts.verifier.shown(proven.caller.did, proven.access_token, desk.node.config.credentials.ask)
+            await _shown(desk, proven)
         return proven.caller
 
     return Entrance(_is_of_dcp, prove)
+
+
+async def _shown(desk: CredentialDesk, proven: Proven) -> None:
+    """Have a stranger show what is asked for: what holds is a fact for terms, what was revoked is none any more."""
+    parts, did = desk.parts, proven.caller.did
+    await parts.kept.renew(did)
+    shown = await parts.verifier.shown(did, proven.access_token, desk.node.config.credentials.ask)
+    await parts.kept.keep(shown, did)
 
 
 def _is_of_dcp(authorization: str | None) -> bool:

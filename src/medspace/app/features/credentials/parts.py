@@ -6,6 +6,7 @@ from functools import cached_property
 
 from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
 from medspace.app.features.credentials.door import ISSUER, DcpParty
+from medspace.app.features.credentials.keeping import KeptShown
 from medspace.app.node.node import Node
 from medspace.app.node.trusting import follower
 from medspace.core.credentials import Believed
@@ -48,11 +49,20 @@ class CredentialParts:
         return DocumentCache(HttpKeyDocuments(self.node.client), self.node.clock)
 
     @cached_property
+    def lists(self) -> HttpStatusLists:
+        """The status lists of others."""
+        return HttpStatusLists(self.node.client, self.documents, self.node.clock)
+
+    @cached_property
+    def kept(self) -> KeptShown:
+        """What was shown here, for terms."""
+        return KeptShown(self.node, self.lists)
+
+    @cached_property
     def prover(self) -> Prover:
         """Checks the credentials of others."""
         node = self.node
-        lists = HttpStatusLists(node.client, self.documents, node.clock)
-        return Prover(self.documents, lists, HttpSchemas(node.client), self.believed, node.clock)
+        return Prover(self.documents, self.lists, HttpSchemas(node.client), self.believed, node.clock)
 
     @cached_property
     def holder(self) -> CredentialService:
