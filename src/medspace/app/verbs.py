@@ -95,8 +95,9 @@ def _refuse_tokens(command: Any) -> None:  # noqa: ANN401 - typer names the type
     for path, asking in ASKS_NOBODY.items():
         verb = command
         for name in path.split():
-            verb = verb.commands[name]
-        vars(verb)["invoke"] = partial(_without_token, verb.invoke, asking)
+            verb = getattr(verb, "commands", {}).get(name)
+        if verb is not None:  # the tree that was built has it
+            vars(verb)["invoke"] = partial(_without_token, verb.invoke, asking)
 
 
 def _without_token(invoke: Callable[[typer.Context], Any], asking: str, ctx: typer.Context) -> Any:  # noqa: ANN401 - as above
