@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from medspace.adapters.memory import MemoryDatabase, SeededRandomness
+from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.features.issuers.kinds import KINDS
+from medspace.core.credentials import Believed
 from medspace.core.errors import MedspaceError
 from medspace.ledger import kinds
-from medspace.services.issuers import facts, issuing, receiving
+from medspace.services.issuers import facts, issuing, receiving, rules
+from medspace.services.issuers.following import TrustFollower
 from medspace.services.issuers.issuing import Issuer, IssuingWish
-from medspace.services.issuers.model import LISTS, RECEIVED, STATUSES
+from medspace.services.issuers.model import CURRENT, LISTS, RECEIVED, STATUSES, TRUST, Narrowed
 from medspace.services.issuers.receiving import Arrival
-from medspace.trust.credentials.believed import Believed, TrustList
+from medspace.trust.credentials.believed import TrustList, sign_trust_list
 from medspace.trust.credentials.jose import Ed25519Key
 from medspace.trust.credentials.keys import build_key_document, parse_key_document
 from medspace.trust.credentials.status import StatusDraft, new_bits, set_bit, sign_status_list, verify_status_list
@@ -270,3 +272,40 @@ async def test_the_log_has_no_claim():
     whole = await world.ours.read(lambda tx: b"".join(tx.log.entries(0, tx.log.size())))
     assert b"heart" not in whole
     assert b"proof.received" in whole
+
+
+async def test_a_trust_list_that_is_over_or_left_out_by_oneself_counts_for_nobody():
+    world = await World().believe(BOARD, OTHER)
+    trust = await world.ours.read(lambda tx: tx.get(TRUST, CURRENT))
+    own = {"EthicsApproval": Narrowed("EthicsApproval", (OTHER, MALLORY))}
+    assert [one.issuers for one in rules.counting(trust, {}, NOW)] == [(BOARD, OTHER)]
+    assert [one.issuers for one in rules.counting(trust, own, NOW)] == [(OTHER,)]
+    assert rules.counting(trust, {}, NOW + 30 * DAY) == ()
+    assert rules.counting(None, {}, NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("flaw", "code"),
+    [
+        ("older", "issuers.trust_older"),
+        ("of somebody else", "credential.trust-list"),
+        ("signed by somebody else", "credential.trust-list"),
+        ("over", "credential.trust-list"),
+    ],
+)
+async def test_a_trust_list_that_does_not_hold_is_not_kept(flaw, code):
+    database, signer = MemoryDatabase(), signer_of(AUTHORITY)
+    kept = TrustFollower(AUTHORITY, signer.public_key, database, None, ManualClock(NOW))
+
+    def listed(by=AUTHORITY, key=signer, at=NOW, days=30):
+        return sign_trust_list(TrustList(by, at, at + days * DAY, (Believed("EthicsApproval", (BOARD,)),)), key)
+
+    assert await kept.install(listed())
+    flawed = {
+        "older": listed(at=NOW - DAY),
+        "of somebody else": listed(by=MALLORY),
+        "signed by somebody else": listed(key=signer_of(MALLORY)),
+        "over": listed(at=NOW - 2 * DAY, days=1),
+    }
+    assert await code_of(kept.install(flawed[flaw])) == code
+    assert [one.issuers for one in await kept.counting()] == [(BOARD,)]

@@ -25,7 +25,7 @@ def desk(stage, key):
 def listed(stage, *keys):
     """Have these know who is believed."""
     for key in keys:
-        stage.run(desk(stage, key).refresh())
+        assert stage.space(key).refresh_issuers()["issuers"], key
 
 
 def delivered(stage, key):
@@ -60,6 +60,12 @@ def stage(tmp_path_factory):
         made.space("company").request_credential(made.nodes["authority"].did, MEMBERSHIP)
         assert delivered(made, "company")
         yield stage_of
+
+
+def known(stage, key, did):
+    """What terms at a connector know of a participant from credentials."""
+    node = stage.nodes[key].connector.node
+    return stage.run(node.database.read(lambda tx: node.facts(tx, did).credentials))
 
 
 def call(stage, key, token, message=CATALOGUE):
@@ -139,6 +145,9 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
     assert sent.status_code == 200, sent.text
     admitted = caller.holder.id_token(north.did, [MEMBERSHIP])
     assert call(stage, "north", admitted).status_code == 200
+    (fact,) = known(stage, "north", stranger.did)
+    assert (fact.type, fact.issuer) == (MEMBERSHIP, stage.nodes["authority"].did)
+    assert fact.claims == (("guest", ("true",)),)
     assert call(stage, "north", admitted).json() == {"code": "identity.replayed", "reason": []}
     revoked = stage.space("authority").revoke_credential(made.id)
     assert revoked["revoked"]
@@ -146,6 +155,8 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
     assert (
         call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).json()["code"] == "identity.credentials"
     )
+    (fact,) = known(stage, "north", stranger.did)
+    assert fact.until <= desk(stage, "north").node.clock.now()  # so that no terms count it any more
     (entry,) = stage.entries("authority", "credential.revoked")
     assert entry["facts"]["holder"] == stranger.did
     assert entry["facts"]["by"].startswith("actor:")

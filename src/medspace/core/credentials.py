@@ -1,8 +1,24 @@
-"""What a verified credential says of a participant: the facts that other rooms decide by, without any signature."""
+"""Who is believed for what, and what a verified credential says of a participant: facts, without any signature."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
+
+ANY = "*"  # of a type: all its claims count
+
+
+class Believed(msgspec.Struct, frozen=True):
+    """The issuers that are believed for one type, and the claims that count then (`*`: all of them).
+
+    `where` is an address at which people read how to obtain such a credential.
+    """
+
+    type: str
+    issuers: tuple[str, ...]
+    claims: tuple[str, ...] = (ANY,)
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

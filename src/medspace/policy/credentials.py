@@ -24,10 +24,10 @@ from medspace.policy.points import Point
 
 CREDENTIAL, ROUTE = "medspace:credential", "medspace:route"
 PERMIT_ROUTE = "permit"
-DATA_PERMIT = "DataPermit"
+DATA_PERMIT, MEMBERSHIP = "DataPermit", "MembershipCredential"
 # The types that this program itself issues or asks for, in words; terms may ask for any other type by its name.
 TYPES: Mapping[str, Text] = {
-    "MembershipCredential": Text(msgid("proof of membership")),
+    MEMBERSHIP: Text(msgid("proof of membership")),
     "ResearcherAccreditation": Text(msgid("accreditation of a researcher")),
     "EthicsApproval": Text(msgid("approval of an ethics board")),
     DATA_PERMIT: Text(msgid("data permit")),

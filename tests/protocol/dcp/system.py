@@ -41,6 +41,7 @@ from medspace.app.doors.bodies import problem_response
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
 from medspace.app.features.credentials.kinds import KINDS
 from medspace.app.node.listening.listener import Listener, bind
+from medspace.core.credentials import Believed
 from medspace.core.errors import MedspaceError
 from medspace.ledger import kinds
 from medspace.services.credentials.gate import TokenGate
@@ -51,7 +52,6 @@ from medspace.services.credentials.model import COLLECTIONS
 from medspace.services.credentials.ports import Issuable, IssuanceVerdict
 from medspace.services.credentials.proving import Prover
 from medspace.services.credentials.verifier import CredentialVerifier
-from medspace.trust.credentials.believed import Believed
 from medspace.trust.credentials.jose import EcKey
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE, build_key_document
 from medspace.trust.credentials.model import CredentialProfile
@@ -137,7 +137,7 @@ class System:
     def _foundations(self) -> tuple[Any, ...]:
         return self.database, self.clock, self.randomness
 
-    def _believed(self) -> tuple[Believed, ...]:
+    async def _believed(self) -> tuple[Believed, ...]:
         return tuple(Believed(kind, (*self.issuers, self.dids["issuer"])) for kind in (*TYPES, ANOTHER))
 
     def ready(self) -> dict[str, str]:

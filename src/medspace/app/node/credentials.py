@@ -19,12 +19,11 @@ class CredentialSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Credentials: with `dcp`, others may talk to this connector by the Decentralized Claims Protocol 1.0.
 
     `show` are the types of its own credentials that those whom it calls may read; `ask` are those that callers have
-    to show who are not on the members list. As the authority, `believed` are the issuers that count; a member may
-    name fewer in `narrow`: by type, the issuers of the authority's list that count here.
+    to show who are not on the members list. As the authority, `believed` are the issuers with which its trust list
+    begins; `medspace issuers trust` replaces them by type, and a member leaves some out by `medspace issuers narrow`.
     """
 
     dcp: bool = False
     show: tuple[str, ...] = ("MembershipCredential",)
     ask: tuple[str, ...] = ("MembershipCredential",)
     believed: tuple[BelievedIssuers, ...] = ()
-    narrow: dict[str, tuple[str, ...]] | None = None

@@ -182,7 +182,7 @@ class CredentialService:
             CredentialIssuerError: its sender is not believed for anything.
         """
         message = messages.read(content, messages.OfferMessage)
-        if not any(proven.caller.did in one.issuers for one in self.prover.believed()):
+        if not any(proven.caller.did in one.issuers for one in await self.prover.believed()):
             raise CredentialIssuerError(issuer=proven.caller.did, type="*")
         if message.issuer != proven.caller.did or not message.credentials:
             raise CredentialMessageError(reason=Text(msgid("it offers nothing, or in the name of somebody else")))

@@ -105,19 +105,10 @@ class StatusBits:
     signed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptTrustList:
-    """The list of believed issuers of an authority (`id` is its DID), as it was signed."""
-
-    id: str
-    text: str
-
-
 HELD = Collection("held_credentials", HeldCredential, ("type", "issuer", "received"))
 MADE = Collection("credential_requests", MadeRequest, ("state", "made"))
 OFFERS = Collection("credential_offers", CredentialOffer, ("received",))
 TAKEN = Collection("issuance_requests", TakenRequest, ("holder", "due", "taken"))
 ISSUED = Collection("issued_credentials", IssuedCredential, ("holder", "request", "issued"))
 STATUS = Collection("status_lists", StatusBits, ())
-TRUST_LISTS = Collection("trust_lists", KeptTrustList)
-COLLECTIONS = (HELD, MADE, OFFERS, TAKEN, ISSUED, STATUS, TRUST_LISTS)
+COLLECTIONS = (HELD, MADE, OFFERS, TAKEN, ISSUED, STATUS)

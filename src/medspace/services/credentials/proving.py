@@ -4,14 +4,15 @@ Nothing is fetched for an issuer that is not believed for the type, so a holder 
 choice by a credential of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from medspace.core.clock import Clock
+from medspace.core.credentials import Believed
 from medspace.core.text import Text, msgid
 from medspace.services.credentials.ports import KeyDocuments, Schemas, StatusLists
 from medspace.trust.credentials import jose
-from medspace.trust.credentials.believed import Believed, believed_type
+from medspace.trust.credentials.believed import believed_type
 from medspace.trust.credentials.errors import (
     CredentialError,
     CredentialIssuerError,
@@ -32,7 +33,7 @@ class Prover:
     documents: KeyDocuments
     lists: StatusLists
     schemas: Schemas
-    believed: Callable[[], Sequence[Believed]]
+    believed: Callable[[], Awaitable[Sequence[Believed]]]
     clock: Clock
 
     async def signed(self, text: str) -> Credential:
@@ -42,10 +43,11 @@ class Prover:
             CredentialError: one subclass for each reason.
         """
         issuer = issuer_of(text)
-        if not any(issuer in one.issuers for one in self.believed()):
+        believed = await self.believed()
+        if not any(issuer in one.issuers for one in believed):
             raise CredentialIssuerError(issuer=issuer, type="*")
         credential = await self._verified(text, issuer)
-        believed_type(self.believed(), credential)
+        believed_type(believed, credential)
         return credential
 
     async def holds(self, text: str, holder: str) -> Credential:

@@ -102,12 +102,13 @@ class CredentialVerifier:
             except CredentialError as error:
                 fault = error
                 continue
-            if wanted in credential.types and self._believed(wanted, credential):
+            if wanted in credential.types and await self._believed(wanted, credential):
                 return credential
         raise _not_shown(holder, wanted, fault) from fault
 
-    def _believed(self, wanted: str, credential: Credential) -> bool:
-        return any(one.type == wanted and credential.issuer in one.issuers for one in self.prover.believed())
+    async def _believed(self, wanted: str, credential: Credential) -> bool:
+        believed = await self.prover.believed()
+        return any(one.type == wanted and credential.issuer in one.issuers for one in believed)
 
 
 def _types(text: str) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from medspace.core.canonical import JsonObject
+from medspace.core.credentials import Believed
 from medspace.core.store import Collection
-from medspace.trust.credentials.believed import Believed
 
 SEND = "send"
 CURRENT = "current"

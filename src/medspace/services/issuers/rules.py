@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.clock import instant
-from medspace.core.credentials import Proved
+from medspace.core.credentials import ANY, Believed, Proved
 from medspace.services.issuers.errors import StatusContradictsError, StatusOlderError
 from medspace.services.issuers.model import KeptTrust, KnownStatus, Narrowed, ReceivedCredential
-from medspace.trust.credentials.believed import ANY, Believed
 
 MOST_CLAIMS, LONGEST_CLAIM, MOST_VALUES = 64, 2_048, 1_000
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -22,10 +21,24 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 def believed(trust: KeptTrust, narrowed: Mapping[str, Narrowed], type_: str, issuer: str) -> Believed | None:
     """The entry by which an issuer is believed for a type: of the authority, and not left out by oneself."""
     entry = next((one for one in trust.believed if one.type == type_), None)
-    own = narrowed.get(type_)
-    if entry is None or issuer not in entry.issuers or (own is not None and issuer not in own.issuers):
+    if entry is None or issuer not in entry.issuers or not _kept(narrowed, type_, issuer):
         return None
     return entry
+
+
+def counting(trust: KeptTrust | None, narrowed: Mapping[str, Narrowed], now: datetime) -> tuple[Believed, ...]:
+    """The entries of a trust list that is not over, without the issuers that one has left out oneself."""
+    if trust is None or now >= instant(trust.expires):
+        return ()
+    return tuple(
+        Believed(one.type, tuple(did for did in one.issuers if _kept(narrowed, one.type, did)), one.claims, one.where)
+        for one in trust.believed
+    )
+
+
+def _kept(narrowed: Mapping[str, Narrowed], type_: str, issuer: str) -> bool:
+    own = narrowed.get(type_)
+    return own is None or issuer in own.issuers
 
 
 def proved(

@@ -14,7 +14,7 @@ Pure functions over frozen values; nothing here fetches anything. Both profiles 
     keys           `parse_key_document(content, did)`, `did_key(jwk)`, `did_key_document(did)`, `build_key_document`
     idtokens       self-issued ID tokens: `issue_id_token`, `read_id_token`, `prove_id_token`
     believed       `TrustList`: which issuers are believed for which type and claims, signed by the authority;
-                   `verify_trust_list`, `narrowed(listed, own)`, `believed_type(listed, credential)`,
+                   `verify_trust_list`, `believed_type(listed, credential)`,
                    `counted(entry, credential)`: its claims that count
     jose           compact signatures by ES256, ES384, EdDSA and Ed25519 (RFC 9864): `SigningKey`, `split`
 

@@ -1,7 +1,6 @@
-"""Which issuers are believed for which type of credential: a list that the authority signs, and one's own, narrower.
+"""Which issuers are believed for which type of credential: a list that the authority signs.
 
-Unknown issuers, types and claims never count. The list is a compact JWS of the authority, like the members list; a
-member's own list is its configuration, and can only take away.
+Unknown issuers, types and claims never count. The list is a compact JWS of the authority, like the members list.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from medspace.core.canonical import JsonObject
+from medspace.core.credentials import ANY, Believed
 from medspace.core.decoding import read_json
 from medspace.core.signing import Signer
 from medspace.core.text import Text, msgid
@@ -22,19 +22,6 @@ from medspace.trust.did import key_id
 TYPE = "medspace-trust-list+jwt"
 LARGEST_LIST = 512 * 1024  # characters
 MOST_TYPES, MOST_ISSUERS, MOST_CLAIMS = 256, 256, 64
-ANY = "*"  # of a type: all its claims count
-
-
-class Believed(msgspec.Struct, frozen=True):
-    """The issuers that are believed for one type, and the claims that count then (`*`: all of them).
-
-    `where` is an address at which people read how to obtain such a credential.
-    """
-
-    type: str
-    issuers: tuple[str, ...]
-    claims: tuple[str, ...] = (ANY,)
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +79,6 @@ def verify_trust_list(text: str, authority: str, authority_key: bytes, now: date
     if any(len(one.issuers) > MOST_ISSUERS or len(one.claims) > MOST_CLAIMS for one in form.believed):
         raise _fault(msgid("it is too large"))
     return TrustList(form.iss, issued, expires, tuple(form.believed))
-
-
-def narrowed(listed: Sequence[Believed], own: Mapping[str, Sequence[str]] | None) -> tuple[Believed, ...]:
-    """What is left of a list under one's own, narrower one: the issuers by type; None leaves all."""
-    if own is None:
-        return tuple(listed)
-    return tuple(
-        Believed(one.type, tuple(did for did in one.issuers if did in own[one.type]), one.claims, one.where)
-        for one in listed
-        if one.type in own
-    )
 
 
 def believed_type(listed: Sequence[Believed], credential: Credential) -> Believed:

@@ -6,14 +6,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from medspace.core.credentials import Believed
 from medspace.core.errors import MedspaceError
-from medspace.core.signing import Ed25519Signer
 from medspace.services.credentials import holder as holding
 from medspace.services.credentials import messages
 from medspace.services.credentials.gate import TokenGate
 from medspace.services.credentials.model import HELD, OFFERS
-from medspace.services.credentials.trustbook import TrustBook
-from medspace.trust.credentials.believed import Believed, TrustList, sign_trust_list
 from medspace.trust.credentials.idtokens import Proven, issue_id_token
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.credentials.presentations import verify_presentation
@@ -191,36 +189,3 @@ async def test_who_is_believed_for_nothing_cannot_offer():
     offer = messages.written("CredentialOfferMessage", issuer=VERIFIER, credentials=[{"id": "1"}])
     work = World().holder.offered(Proven(Caller(VERIFIER, ""), "", 0), msgspec.json.encode(offer))
     assert await code_of(work) == "credential.issuer"
-
-
-AUTHORITY, SIGNER = "did:web:authority.example", Ed25519Signer.from_seed(b"1" * 32)
-
-
-def signed_list(issued, *believed, days=30):
-    return sign_trust_list(TrustList(AUTHORITY, issued, issued + timedelta(days=days), believed), SIGNER)
-
-
-async def test_the_list_of_believed_issuers_is_kept_and_never_goes_back():
-    world = World()
-    database = world.databases[HOLDER]
-
-    def book(own=None):
-        return TrustBook(AUTHORITY, SIGNER.public_key, own, database, world.clock)
-
-    first = book()
-    await first.load()
-    assert first.believed() == ()
-    old = signed_list(NOW, Believed("A", (ISSUER,)))
-    world.later(hours=1)
-    new = signed_list(world.clock.now(), Believed(MEMBERSHIP, (ISSUER, HOLDER)))
-    await first.install(old)
-    await first.install(new)
-    assert await code_of(first.install(old)) == "credential.trust-list"
-    second = book({MEMBERSHIP: [HOLDER]})
-    await second.load()
-    assert [(one.type, one.issuers) for one in second.believed()] == [(MEMBERSHIP, (HOLDER,))]
-    world.later(days=31)
-    assert second.believed() == ()
-    third = book()
-    await third.load()
-    assert third.current is None

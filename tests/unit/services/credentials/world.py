@@ -8,6 +8,7 @@ import msgspec
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase, SeededRandomness
 from medspace.app.features.credentials.kinds import KINDS
+from medspace.core.credentials import Believed
 from medspace.core.errors import MedspaceError
 from medspace.ledger import kinds
 from medspace.services.credentials.errors import CredentialPeerError
@@ -16,7 +17,6 @@ from medspace.services.credentials.holder import CredentialService
 from medspace.services.credentials.issuer import CredentialIssuer
 from medspace.services.credentials.ports import Issuable, IssuanceVerdict, PeerAnswer
 from medspace.services.credentials.proving import Prover
-from medspace.trust.credentials.believed import Believed
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.credentials.status import verify_status_list
@@ -42,7 +42,7 @@ class World:
         databases = {did: MemoryDatabase() for did in self.keys}
         self.databases = databases
         self.gates = {did: TokenGate(did, self, databases[did], self.clock) for did in self.keys}
-        self.prover = Prover(self, self, self, lambda: self.believed, self.clock)
+        self.prover = Prover(self, self, self, self.counting, self.clock)
         self.holder = CredentialService(
             HOLDER, self.keys[HOLDER], self.prover, self, self, databases[HOLDER], self.clock, self.randomness
         )
@@ -57,6 +57,9 @@ class World:
         return self.known[did]
 
     fresh = document
+
+    async def counting(self):
+        return self.believed
 
     def without_services(self, did):
         self.known[did] = replace(self.known[did], services={})

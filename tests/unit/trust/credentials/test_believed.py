@@ -4,17 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from medspace.core.credentials import Believed
 from medspace.core.signing import Ed25519Signer
 from medspace.trust import jws
-from medspace.trust.credentials.believed import (
-    Believed,
-    TrustList,
-    believed_type,
-    counted,
-    narrowed,
-    sign_trust_list,
-    verify_trust_list,
-)
+from medspace.trust.credentials.believed import TrustList, believed_type, counted, sign_trust_list, verify_trust_list
 from medspace.trust.credentials.errors import CredentialIssuerError, TrustListError
 from medspace.trust.credentials.vcjwt import sign_credential, verify_credential
 from tests.unit.trust.credentials.parties import HOLDER, ISSUER, NOW, document_of, draft, key_of
@@ -73,10 +66,3 @@ def test_only_believed_issuers_types_and_claims_count():
         with pytest.raises(CredentialIssuerError) as error:
             believed_type(listed, CREDENTIAL)
         assert error.value.code == "credential.issuer"
-
-
-def test_ones_own_list_only_takes_away():
-    assert narrowed((MEMBERSHIP,), None) == (MEMBERSHIP,)
-    assert narrowed((MEMBERSHIP,), {}) == ()
-    own = {"MembershipCredential": [ISSUER, "did:web:unknown.example"], "Other": [ISSUER]}
-    assert narrowed((MEMBERSHIP,), own)[0].issuers == (ISSUER,)

@@ -3,14 +3,10 @@
 from datetime import datetime, timedelta
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from medspace.app.doors.bodies import problem_response
 from medspace.app.doors.protocol.endpoints import BASE, VERSIONS
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
-from medspace.app.features.credentials.parts import BELIEVED
 from medspace.app.features.credentials.service import CredentialDesk
 from medspace.app.node.announcing import Announcement, Entrance, TokenFor
 from medspace.app.node.config import Config
@@ -19,7 +15,8 @@ from medspace.app.node.node import Node
 from medspace.connector.errors import UnreachableError
 from medspace.core.canonical import JsonObject
 from medspace.core.decoding import read_json
-from medspace.services.credentials.errors import AccessTokenError, CredentialUnknownError
+from medspace.services.credentials.errors import AccessTokenError
+from medspace.trust.credentials.idtokens import Proven
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.jws import JwsError, decode
@@ -50,13 +47,7 @@ def outside(later: Later[CredentialDesk]) -> list[Route]:
     async def party() -> DcpParty:
         return await (await later()).parts.party()
 
-    async def believed(_: Request) -> Response:
-        desk = await later()
-        if not desk.node.config.is_authority or not desk.parts.book.text:
-            return problem_response(CredentialUnknownError(id=BELIEVED), 404)
-        return Response(desk.parts.book.text, media_type="application/jwt")
-
-    return [*DcpDoor(party).routes(), Route(BELIEVED, believed, methods=["GET"])]
+    return DcpDoor(party).routes()
 
 
 def entrance(later: Later[CredentialDesk]) -> Entrance:
@@ -69,10 +60,18 @@ def entrance(later: Later[CredentialDesk]) -> Entrance:
         if listed is None or listed.find(proven.caller.did) is None:
             if not proven.access_token:
                 raise AccessTokenError
-            await desk.parts.verifier.shown(proven.caller.did, proven.access_token, desk.node.config.credentials.ask)
+            await _shown(desk, proven)
         return proven.caller
 
     return Entrance(_is_of_dcp, prove)
+
+
+async def _shown(desk: CredentialDesk, proven: Proven) -> None:
+    """Have a stranger show what is asked for: what holds is a fact for terms, what was revoked is none any more."""
+    parts, did = desk.parts, proven.caller.did
+    await parts.kept.renew(did)
+    shown = await parts.verifier.shown(did, proven.access_token, desk.node.config.credentials.ask)
+    await parts.kept.keep(shown, did)
 
 
 def _is_of_dcp(authorization: str | None) -> bool:

@@ -1,35 +1,32 @@
 """The parts of DCP of one connector, wired from what the node has; imported once somebody needs them."""
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import cached_property
 
 from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
 from medspace.app.features.credentials.door import ISSUER, DcpParty
+from medspace.app.features.credentials.keeping import KeptShown
 from medspace.app.node.node import Node
-from medspace.core.errors import MedspaceError
+from medspace.app.node.trusting import follower
+from medspace.core.credentials import Believed
 from medspace.core.ids import new_id
+from medspace.policy.credentials import MEMBERSHIP
 from medspace.services.credentials.gate import TokenGate
 from medspace.services.credentials.holder import CredentialService
 from medspace.services.credentials.issuer import CredentialIssuer
 from medspace.services.credentials.model import HeldCredential
 from medspace.services.credentials.ports import Issuable, IssuanceVerdict, KeyDocuments
 from medspace.services.credentials.proving import Prover
-from medspace.services.credentials.trustbook import TrustBook
 from medspace.services.credentials.verifier import CredentialVerifier
-from medspace.trust.credentials.believed import LARGEST_LIST, Believed, TrustList, sign_trust_list
 from medspace.trust.credentials.jose import Ed25519Key
 from medspace.trust.credentials.model import CredentialProfile, KeyDocument
 from medspace.trust.credentials.presentations import sign_presentation
-from medspace.trust.did import base_url, key_id
+from medspace.trust.did import key_id
 from medspace.trust.documents import DocumentCache
-from medspace.trust.jws import decode, encode
+from medspace.trust.jws import encode
 from medspace.trust.model import facts
 
-MEMBERSHIP = "MembershipCredential"
-BELIEVED = "/dcp/believed"  # of the authority: its signed list
-LIST_VALID, EVERY, SOON = timedelta(days=30), 3600.0, 5.0  # seconds between looks at the authority's list
 PAGE = 256
 
 
@@ -52,18 +49,20 @@ class CredentialParts:
         return DocumentCache(HttpKeyDocuments(self.node.client), self.node.clock)
 
     @cached_property
-    def book(self) -> TrustBook:
-        """Who is believed for what."""
-        node, space = self.node, self.node.config.space
-        key = node.signing.public_key if node.config.is_authority else decode(space.authority_key)
-        return TrustBook(space.authority, key, node.config.credentials.narrow, node.database, node.clock)
+    def lists(self) -> HttpStatusLists:
+        """The status lists of others."""
+        return HttpStatusLists(self.node.client, self.documents, self.node.clock)
+
+    @cached_property
+    def kept(self) -> KeptShown:
+        """What was shown here, for terms."""
+        return KeptShown(self.node, self.lists)
 
     @cached_property
     def prover(self) -> Prover:
         """Checks the credentials of others."""
         node = self.node
-        lists = HttpStatusLists(node.client, self.documents, node.clock)
-        return Prover(self.documents, lists, HttpSchemas(node.client), self.book.believed, node.clock)
+        return Prover(self.documents, self.lists, HttpSchemas(node.client), self.believed, node.clock)
 
     @cached_property
     def holder(self) -> CredentialService:
@@ -128,44 +127,13 @@ class CredentialParts:
     # --- in the background ----------------------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Keep the list of believed issuers fresh, and deliver what was asked for."""
-        await self.book.load()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_list())
-            if self.issuer is not None:
-                tasks.create_task(self.issuer.run())
+        """Deliver what was asked for."""
+        if self.issuer is not None:
+            await self.issuer.run()
 
-    async def _keep_list(self) -> None:
-        while True:
-            known = True
-            try:
-                await self.refresh()
-            except MedspaceError:
-                known = self.book.current is not None
-            await self.node.clock.sleep(EVERY if known else SOON)
-
-    async def refresh(self) -> TrustList:
-        """Sign the list of believed issuers, as the authority; fetch it, as a member.
-
-        Raises:
-            UnreachableError: the authority did not answer; the list that is known stays.
-            TrustListError: what it answered does not hold.
-        """
-        if self.node.config.is_authority:
-            return await self.book.install(self._signed())
-        url = f"{base_url(self.book.authority)}{BELIEVED}"
-        answer = await self.node.client.request("GET", url, limit=LARGEST_LIST)
-        return await self.book.install(answer.body.decode("ascii", "replace").strip())
-
-    def _signed(self) -> str:
-        node, now = self.node, self.node.clock.now()
-        named = [
-            Believed(*(getattr(one, name) for name in Believed.__struct_fields__))
-            for one in node.config.credentials.believed
-        ]
-        if all(one.type != MEMBERSHIP for one in named):
-            named.append(Believed(MEMBERSHIP, (node.did,)))
-        return sign_trust_list(TrustList(node.did, now, now + LIST_VALID, tuple(named)), node.signing.ed25519)
+    async def believed(self) -> Sequence[Believed]:
+        """Who is believed now; nobody where nothing keeps the trust list."""
+        return await follower(self.node).counting() if "issuers" in self.node.features else ()
 
     # --- for people -----------------------------------------------------------------------------------------------
 

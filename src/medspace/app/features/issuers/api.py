@@ -15,11 +15,10 @@ from medspace.app.node.lists import LARGEST_PAGE, PageRequest
 from medspace.core.actors import Scope
 from medspace.core.canonical import Json
 from medspace.core.clock import instant
+from medspace.core.credentials import ANY, Believed
 from medspace.core.text import Text as Sentence
 from medspace.core.text import msgid
 from medspace.services.issuers.errors import IssuingError
-from medspace.services.issuers.issuing import IssuingWish
-from medspace.trust.credentials.believed import ANY, Believed
 
 READERS = (Scope.READ, Scope.TERMS, Scope.USE)
 Names = Annotated[list[Text], Field(max_length=64)]
@@ -87,6 +86,8 @@ def routes(issuers: Issuers) -> APIRouter:
 
     @routes.post("/issuers/issued", **needs(Scope.MEMBERS, Scope.TERMS))
     async def issue(body: IssueBody, by: Acting) -> Response:
+        from medspace.services.issuers.issuing import IssuingWish  # noqa: PLC0415 - not at the start
+
         begins = _instant(body.since) if body.since else issuers.node.clock.now()
         claims: dict[str, Json] = dict(body.claims)
         wish = IssuingWish(

@@ -4,13 +4,14 @@ The key of a member is the one that the members list names, so its credentials h
 no document that somebody puts in its place counts. Any other issuer's key comes from its DID document.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
 from medspace.app.node.node import Node
+from medspace.app.node.trusting import follower
 from medspace.connector.errors import UnreachableError
 from medspace.core.decoding import read_json
 from medspace.core.store import Transaction
@@ -18,17 +19,15 @@ from medspace.core.text import Text, msgid
 from medspace.services.issuers import facts, receiving, rules
 from medspace.services.issuers.errors import PresentationMessageError, StatusUnneededError
 from medspace.services.issuers.model import CURRENT, RECEIVED, TRUST, ReceivedCredential
-from medspace.services.issuers.places import TRUST_DOOR
 from medspace.services.issuers.receiving import Arrival
-from medspace.trust.credentials.believed import verify_trust_list
 from medspace.trust.credentials.errors import CredentialIssuerError, CredentialKeyError
 from medspace.trust.credentials.keys import did_key_document, parse_key_document
 from medspace.trust.credentials.model import Credential, KeyDocument, KeyMethod, PublicJwk, StatusList
 from medspace.trust.credentials.status import verify_status_list
-from medspace.trust.credentials.vcjwt import LEEWAY, LONGEST_CREDENTIAL, issuer_of, verify_credential
-from medspace.trust.did import LARGEST_DOCUMENT, base_url, document_url, key_id
+from medspace.trust.credentials.vcjwt import LONGEST_CREDENTIAL, issuer_of, verify_credential
+from medspace.trust.did import LARGEST_DOCUMENT, document_url, key_id
 from medspace.trust.errors import DidError, DocumentError, UnauthenticatedError
-from medspace.trust.jws import decode, encode
+from medspace.trust.jws import encode
 from medspace.trust.model import ASSERTION_METHOD, Member
 
 LARGEST_MESSAGE = 4 << 20  # bytes
@@ -79,7 +78,7 @@ class Arriving:
     async def _credential(self, text: str) -> Credential:
         issuer = issuer_of(text)
         if not await self.node.database.read(lambda tx: believed_at_all(tx, issuer)):
-            await self.refresh_trust()
+            await refresh_trust(self.node)
             if not await self.node.database.read(lambda tx: believed_at_all(tx, issuer)):
                 raise CredentialIssuerError(issuer=issuer[:200], type="-")
         return verify_credential(text, await self.document(issuer), self.node.clock.now())
@@ -112,36 +111,14 @@ class Arriving:
         except (DidError, DocumentError, UnreachableError) as error:
             raise CredentialKeyError(issuer=did) from error
 
-    async def refresh_trust(self) -> bool:
-        """Fetch the trust list from the authority; whether a newer one came. One that is away changes nothing.
 
-        Raises:
-            TrustListError, TrustOlderError: what it handed out does not hold.
-        """
-        authority, own = self.node.config.space.authority, self.node.authority
-        if own is not None:
-            return False
-        try:
-            reply = await self.node.transport.get(base_url(authority) + TRUST_DOOR, authority)
-        except (UnreachableError, DidError):
-            return False
-        text = reply.body.get("list", "") if isinstance(reply.body, Mapping) else ""
-        return bool(text) and reply.status == OK and await self.install_trust(str(text))
+async def refresh_trust(node: Node) -> bool:
+    """Fetch the trust list, unless one signs it oneself; whether a newer one came.
 
-    async def install_trust(self, text: str) -> bool:
-        """Keep a trust list; whether it is newer.
-
-        Raises:
-            TrustListError, TrustOlderError: it does not hold.
-        """
-        then = self.node.clock.now() + LEEWAY  # lists of one second are dated ahead
-        trusted = verify_trust_list(text, self.node.config.space.authority, authority_key(self.node), then)
-        return await self.node.database.write(lambda tx: receiving.keep_trust(tx, trusted, text))
-
-
-def authority_key(node: Node) -> bytes:
-    """The public key of the authority of the space."""
-    return node.signing.public_key if node.authority is not None else decode(node.config.space.authority_key)
+    Raises:
+        TrustListError, TrustOlderError: what the authority handed out does not hold.
+    """
+    return node.authority is None and await follower(node).refresh()
 
 
 def pinned(member: Member) -> KeyDocument:

@@ -6,15 +6,17 @@ from datetime import timedelta
 
 from medspace.app.node.node import Node
 from medspace.core.clock import instant, stamp
+from medspace.core.credentials import Believed
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy.credentials import MEMBERSHIP
 from medspace.services.issuers.errors import IssuingError, NotTrustKeeperError
 from medspace.services.issuers.issuing import Issuer
 from medspace.services.issuers.model import CURRENT, NARROWED, TRUST, Narrowed
 from medspace.services.issuers.receiving import keep_trust
-from medspace.trust.credentials.believed import Believed, TrustList, sign_trust_list, verify_trust_list
+from medspace.trust.credentials.believed import TrustList, sign_trust_list, verify_trust_list
 from medspace.trust.did import LONGEST_DID
 
 VALID, RENEW = timedelta(days=30), timedelta(days=1)
@@ -52,8 +54,10 @@ async def believe(node: Node, wanted: Believed, by: str) -> None:
 async def renew_trust(node: Node) -> None:
     """As the authority: sign the list anew where it is a day old, or the configuration names a type that it lacks.
 
-    There is none before somebody is believed.
+    There is none before somebody is believed. As a member, nothing.
     """
+    if node.authority is None:
+        return
 
     def unit(tx: Transaction) -> None:
         known, wanted = tx.get(TRUST, CURRENT), _believed(tx, node)
@@ -69,8 +73,11 @@ def _believed(tx: Transaction, node: Node) -> tuple[Believed, ...]:
     known = tx.get(TRUST, CURRENT)
     said = () if known is None else known.believed
     types = {one.type for one in said}
-    named = (one for one in node.config.credentials.believed if one.type not in types)
-    return (*said, *(Believed(one.type, one.issuers, one.claims, one.where) for one in named))
+    settings = node.config.credentials
+    named = [Believed(one.type, one.issuers, one.claims, one.where) for one in settings.believed]
+    if settings.dcp and all(one.type != MEMBERSHIP for one in named):
+        named.append(Believed(MEMBERSHIP, (node.did,)))  # which it issues by itself
+    return (*said, *(one for one in named if one.type not in types))
 
 
 def _publish(tx: Transaction, node: Node, believed: tuple[Believed, ...]) -> None:

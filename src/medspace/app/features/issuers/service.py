@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from medspace.app.doors.views import Speak
-from medspace.app.features.issuers.arriving import Arriving, Presented
-from medspace.app.features.issuers.believing import believe, issuer_of_node, narrow
 from medspace.app.node.lists import PageRequest
 from medspace.app.node.node import Node
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
+from medspace.core.credentials import ANY, Believed
 from medspace.core.paging import each, newest
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.policy.credentials import TYPES
-from medspace.services.issuers import facts, issuing, rules
-from medspace.services.issuers.issuing import IssuingWish
+from medspace.services.issuers import facts, rules
 from medspace.services.issuers.model import (
     CURRENT,
     DELIVERIES,
@@ -28,7 +27,10 @@ from medspace.services.issuers.model import (
     ReceivedCredential,
     SignedCredential,
 )
-from medspace.trust.credentials.believed import ANY, Believed
+
+if TYPE_CHECKING:
+    from medspace.app.features.issuers.arriving import Presented
+    from medspace.services.issuers.issuing import IssuingWish
 
 _HOLDS, _REVOKED, _OVER, _UNKNOWN, _EARLY = (
     msgid("holds"),
@@ -79,6 +81,8 @@ class Issuers:
         Raises:
             NotTrustKeeperError, IssuingError: as `believing.believe`.
         """
+        from medspace.app.features.issuers.believing import believe  # noqa: PLC0415 - not at the start
+
         await believe(self.node, wanted, by)
         return await self.believed()
 
@@ -88,16 +92,22 @@ class Issuers:
         Raises:
             IssuingError: as `believing.narrow`.
         """
+        from medspace.app.features.issuers.believing import narrow  # noqa: PLC0415 - as above
+
         await narrow(self.node, type_, issuers, by)
         return await self.believed()
 
     async def refresh(self) -> JsonObject:
-        """Fetch the trust list from the authority now.
+        """Fetch the trust list from the authority now; as the authority, sign it anew where it is due.
 
         Raises:
             TrustListError, TrustOlderError: it does not hold.
         """
-        await Arriving(self.node).refresh_trust()
+        from medspace.app.features.issuers.arriving import refresh_trust  # noqa: PLC0415 - as above
+        from medspace.app.features.issuers.believing import renew_trust  # noqa: PLC0415 - as above
+
+        if not await refresh_trust(self.node):
+            await renew_trust(self.node)
         return await self.believed()
 
     # --- received --------------------------------------------------------------------------------------------
@@ -136,23 +146,28 @@ class Issuers:
             "said": Text(STATES[state]).render(speak),
         }
 
-    async def keep(self, presented: Presented) -> JsonObject:
+    async def keep(self, presented: "Presented") -> JsonObject:
         """Keep credentials that a participant has handed over by other means.
 
         Raises:
             CredentialError, ...: they do not hold.
         """
+        from medspace.app.features.issuers.arriving import Arriving  # noqa: PLC0415 - as above
+
         taken = await Arriving(self.node).take(presented, self.node.did)
         return {"taken": [one.id for one in taken]}
 
     # --- issued ----------------------------------------------------------------------------------------------
 
-    async def issue(self, wish: IssuingWish, *, by: str) -> JsonObject:
+    async def issue(self, wish: "IssuingWish", *, by: str) -> JsonObject:
         """Sign a credential and have it sent.
 
         Raises:
             IssuingError: it cannot be issued.
         """
+        from medspace.app.features.issuers.believing import issuer_of_node  # noqa: PLC0415 - as above
+        from medspace.services.issuers import issuing  # noqa: PLC0415 - as above
+
         issuer, now = issuer_of_node(self.node), self.node.clock.now()
         made = await self.node.database.write(lambda tx: issuing.issue(tx, issuer, wish, now, by))
         return _issued(made, self.node.names())
@@ -163,6 +178,9 @@ class Issuers:
         Raises:
             UnknownCredentialError: there is none.
         """
+        from medspace.app.features.issuers.believing import issuer_of_node  # noqa: PLC0415 - as above
+        from medspace.services.issuers import issuing  # noqa: PLC0415 - as above
+
         issuer, now = issuer_of_node(self.node), self.node.clock.now()
         made = await self.node.database.write(lambda tx: issuing.revoke(tx, issuer, credential, now, by))
         return _issued(made, self.node.names())

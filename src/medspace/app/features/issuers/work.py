@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from json import dumps
 
 from medspace.adapters.logs import EventLogger, logger
 from medspace.app.node.node import Node
 from medspace.connector.errors import UnreachableError
+from medspace.connector.model import CATALOGUE
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.paging import each
 from medspace.core.store import Topic, Transaction
+from medspace.policy.credentials import CREDENTIAL, ROUTE
 from medspace.services.issuers import facts
 from medspace.services.issuers.model import (
+    CURRENT,
     DELIVERIES,
     LISTS,
     NARROWED,
@@ -73,14 +77,28 @@ async def every(node: Node, seconds: float, do: Callable[[Node], Awaitable[None]
 
 
 async def _trust(node: Node) -> None:
-    if node.authority is None:
-        from medspace.app.features.issuers.arriving import Arriving  # noqa: PLC0415 - not at the start
+    of_use = await node.database.read(lambda tx: node.config.credentials.dcp or _of_use(tx, node))
+    if of_use and node.authority is None:
+        from medspace.app.features.issuers.arriving import refresh_trust  # noqa: PLC0415 - not at the start
 
-        await Arriving(node).refresh_trust()
-    else:
+        await refresh_trust(node)
+    elif of_use:
         from medspace.app.features.issuers.believing import renew_trust  # noqa: PLC0415
 
         await renew_trust(node)
+
+
+def _of_use(tx: Transaction, node: Node) -> bool:
+    """As the authority, whether it believes anybody; as a member, whether its offers ask, or something was proved.
+
+    Else no list is signed or followed.
+    """
+    if node.authority is not None:
+        return bool(node.config.credentials.believed) or tx.get(TRUST, CURRENT) is not None
+    asking = (offer for one in each(tx, CATALOGUE, {}) for offer in one.offers)
+    return bool(tx.count(RECEIVED, {}, 1)) or any(
+        CREDENTIAL in (said := dumps(one)) or ROUTE in said for one in asking
+    )
 
 
 async def _renew(node: Node) -> None:

@@ -20,7 +20,6 @@ def upgrade() -> None:
     _issuance_requests()
     _issued_credentials()
     _status_lists()
-    _trust_lists()
 
 
 def _credential_offers() -> None:
@@ -95,15 +94,6 @@ def _issued_credentials() -> None:
 def _status_lists() -> None:
     op.create_table(
         "status_lists",
-        sa.Column("id", TEXT, nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-
-
-def _trust_lists() -> None:
-    op.create_table(
-        "trust_lists",
         sa.Column("id", TEXT, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
