@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from medspace.learning.glm.design import Vector, raw
-from medspace.learning.using.adapting import WAYS, LocalRows, adapted, calibration_error, chosen
+from medspace.learning.using.adapting import LocalRows, adapted, calibration_error, chosen, ways
 from medspace.learning.using.glm import pipeline
 from medspace.learning.using.pipeline import Pipeline
 from medspace.runs.model import Lineage, Model
@@ -84,11 +84,11 @@ def one_split(tables: Mapping[str, Any], seed: int) -> Split:
     train = {site: _some(tables[site], order[: cuts[site]]) for site, order in orders.items()}
     test = {site: _some(tables[site], order[cuts[site] :]) for site, order in orders.items()}
     made, top = model(train), model({TOP: train[TOP]})
-    found: dict[str, dict[str, tuple[Vector, Vector]]] = {how: {} for how in ("top", *WAYS, "chosen")}
+    found: dict[str, dict[str, tuple[Vector, Vector]]] = {how: {} for how in ("top", *ways(made), "chosen")}
     for site in tables:
         own, others = local(train[site], made), local(test[site], made)
         found["top"][site] = _scored(top, local(test[site], top))
-        for how in WAYS:
+        for how in ways(made):
             found[how][site] = _scored(adapted(made, own, how), others)
         found["chosen"][site] = found[chosen(made, own, seed)][site]
     return Split(found)

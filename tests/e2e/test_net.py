@@ -14,6 +14,7 @@ from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
 from medspace.learning.net.masked import MaskedNets
+from medspace.learning.using.adapting import PULLS, WAYS
 from medspace.learning.using.errors import AdaptedBeforeError, PackedModelError
 from medspace.sdk import predict
 from medspace.trust.errors import MembersSignatureError
@@ -219,7 +220,7 @@ def test_a_model_adapted_here_is_better_here_and_stays_here(run, stage, tmp_path
     model.write_bytes(stage.space("user").model_file(run["model"]["id"]))
     lines = patients(77, 300).splitlines()
     rows.write_text("\n".join([lines[0], *(line.replace(",0,", ",1,", 1) for line in lines[1:])]) + "\n")
-    logged = [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)]
+    logged = _logged(stage)
     key = stage.space("user").status()["authority_key"]
     with monkeypatch.context() as cut:
         cut.setattr(socket, "socket", _no_network)
@@ -246,7 +247,22 @@ def test_a_model_adapted_here_is_better_here_and_stays_here(run, stage, tmp_path
             root(["adapt", str(out), str(rows), "--out", str(out)])
         before, after = (predict(file, rows)["rows"][0]["scores"][0] for file in (model, out))
         assert after > before
-    assert [len(stage.space(key).audit_bundle()["entries"]) for key in ("user", *HOSPITALS)] == logged
+        assert root([*words[:-3], "--json"]) == 0  # the best way, of all
+        found = json.loads(capsys.readouterr().out)
+        assert found["compared"].keys() == set(WAYS)  # this net scales its columns
+        assert found["compared"]["ditto"] < found["compared"]["untouched"]
+        for lang, said in (("en", "held to the shared model"), ("zh", "拉向共享模型")):
+            assert root([*words[:-3], "--lang", lang]) == 0
+            assert said in capsys.readouterr().out
+        assert root([*words[:-2], "ditto", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["pull"] in PULLS
+    assert _logged(stage) == logged
+
+
+def _logged(stage):
+    """How many entries each log has, without the ends of uses: those of the run may come a little later."""
+    logs = [stage.space(key).audit_bundle()["entries"] for key in ("user", *HOSPITALS)]
+    return [sum(json.loads(entry)["kind"] != "transfer.completed" for entry in log) for log in logs]
 
 
 def _no_network(*_, **__):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from medspace.adapters.duckdb import source as duckdb_source
 from medspace.adapters.duckdb.source import TableSource, load
 from medspace.core.dictionary import parse
 from tests.admissions import admission
@@ -42,6 +43,20 @@ def test_another_key_marks_otherwise_and_is_not_mixed_up(tmp_path):
     assert not np.isin(one, two).any()
     np.testing.assert_array_equal(one, again)
     assert not one.flags.writeable
+
+
+def test_a_run_that_asks_with_several_keys_in_turn_reads_the_table_once_for_each(tmp_path, monkeypatch):
+    file = tmp_path / "t.csv"
+    file.write_text("who,age\na,40\nb,50\n")
+    table = load(file, parse(DESCRIBED.format(person='person = "who"')))
+    rows, made, marked = TableSource({admission().asset: table}).open(admission()), [], duckdb_source._marked
+    monkeypatch.setattr(duckdb_source, "_marked", lambda table, key: made.append(key) or marked(table, key))
+    for key in (b"audit", b"split", b"apart") * 3:
+        rows.marks(key)
+    assert made == [b"audit", b"split", b"apart"]
+    for number in range(100):
+        rows.marks(bytes([number]))
+    assert len(table._marks) == duckdb_source.MOST_KEYS  # old ones go
 
 
 def test_without_a_person_column_equal_rows_are_different_persons(tmp_path):

@@ -32,6 +32,7 @@ from medspace.core.text import Text, msgid
 from medspace.core.usage import Admission, RowScope
 
 BATCH = 1000  # rows that are marked at a time
+MOST_KEYS = 4  # whose marks of a table are kept: a run asks with those of the audit and of its splits in turn
 Marks = npt.NDArray[np.uint64]
 T = TypeVar("T", bound=np.generic)
 
@@ -165,10 +166,13 @@ class TableRows:
     def marks(self, key: bytes) -> tuple[Marks, Marks]:
         """For each row two digests of 64 bits keyed by `key`: of the person, and of everything that the row says."""
         known = self.table._marks  # noqa: SLF001 - one module
-        if key not in known:
-            known.clear()  # a holder has one key for a table: another one is a new one
-            known[key] = _marked(self.table, key)
-        who, content = known[key]
+        found = known.get(key)
+        if found is None:
+            found = _marked(self.table, key)
+            for old in list(known)[: max(len(known) - MOST_KEYS + 1, 0)]:
+                known.pop(old, None)
+            known[key] = found
+        who, content = found
         return self._here(who), self._here(content)
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:

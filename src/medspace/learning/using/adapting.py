@@ -2,32 +2,35 @@
 
     intercept    the log-odds are moved by one number, so that as many cases are expected as there are
     temperature  they are also stretched or pressed together (Platt scaling)
+    normalised   columns are centred and scaled as they are here (the place of FedBN), then as `intercept`
     head         the last layer is trained on, held to where it was
+    ditto        all layers are trained on, held to where they were
     tuned        all layers are trained on, for a few steps
 
-How is chosen by cross-validation on the log-loss; the more numbers are learned, the later a way is tried.
+How is chosen by cross-validation on the log-loss; the more numbers are learned, the later a way is tried. How
+strongly Ditto holds is chosen likewise, by the rows that it learns from.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.heads import BINARY
-from medspace.learning.net.local import TrainingRows, mean_gradient
-from medspace.learning.net.network import Perceptron
-from medspace.learning.using.errors import TooFewRowsError
+from medspace.learning.using.errors import NotNormalisedError, TooFewRowsError
+from medspace.learning.using.normalising import normalised, scales
 from medspace.learning.using.pipeline import Layer, Pipeline
 from medspace.learning.using.refitting import layer, rescaling, unseen
+from medspace.learning.using.retraining import held, tuned
 from medspace.privacy.disclosure import Labels, Mask
 
-How = Literal["untouched", "intercept", "temperature", "head", "tuned"]
-WAYS: tuple[How, ...] = ("untouched", "intercept", "temperature", "head", "tuned")
+How = Literal["untouched", "intercept", "temperature", "normalised", "head", "ditto", "tuned"]
+WAYS: tuple[How, ...] = ("untouched", "intercept", "temperature", "normalised", "head", "ditto", "tuned")
 FOLDS, BINS = 5, 10
 FEWEST = 20  # persons
-STEPS, RATE = 20, 0.1
+PULLS, PULL_FOLDS = (1.0, 0.1, 0.01), 3  # of Ditto, the strongest first
 HELD = 20.0  # rows that the model from elsewhere counts for, where the last layer is trained on
 RIDGE = 1e-3  # a row, on the squared distance from no change
 
@@ -61,28 +64,67 @@ class LocalQuality:
     loss: float
 
 
+def ways(model: Pipeline) -> tuple[How, ...]:
+    """Those that there are for a model."""
+    return tuple(how for how in WAYS if how != "normalised" or scales(model))
+
+
 def adapted(model: Pipeline, rows: LocalRows, how: How) -> Pipeline:
-    """The model fitted to these rows."""
+    """The model fitted to these rows.
+
+    Raises:
+        NotNormalisedError: it is to be normalised, and does not scale its columns.
+    """
     if how == "untouched":
         return model
+    if how == "normalised":
+        if not scales(model):
+            raise NotNormalisedError
+        return _rescaled(normalised(model, rows.values), rows, stretched=False)
     if how == "tuned":
-        return _tuned(model, rows)
+        return tuned(model, rows.values, rows.target)
+    if how == "ditto":
+        return held(model, rows.values, rows.target, best_pull(model, rows))
     if how == "head":
         return _headed(model, rows)
     return _rescaled(model, rows, stretched=how == "temperature")
 
 
-def chosen(model: Pipeline, rows: LocalRows, seed: int, ways: Sequence[How] = WAYS) -> How:
-    """The way with the least log-loss in cross-validation over these rows' persons; the first of equals."""
-    parts = folds(rows.persons, FOLDS, seed)
+def best_pull(model: Pipeline, rows: LocalRows) -> float:
+    """How strongly Ditto holds these rows' model to the shared one, by cross-validation over their persons."""
+
+    def held_so(pull: float) -> float:
+        return _lost(rows, PULL_FOLDS, 0, lambda own: held(model, own.values, own.target, pull))
+
+    return min(PULLS, key=held_so)
+
+
+def compared(model: Pipeline, rows: LocalRows, seed: int) -> dict[How, float]:
+    """The mean log-loss of each way in cross-validation over these rows' persons."""
 
     def lost(how: How) -> float:
-        def of_part(own: Mask, others: Mask) -> float:
-            return quality(adapted(model, rows.of(own), how), rows.of(others)).loss * int(others.sum())
+        return _lost(rows, FOLDS, seed, lambda own: adapted(model, own, how))
 
-        return unseen(parts, of_part)
+    return {how: lost(how) for how in ways(model)}
 
-    return min(ways, key=lost)
+
+def chosen(model: Pipeline, rows: LocalRows, seed: int) -> How:
+    """The way with the least log-loss; the first of equals."""
+    return best(compared(model, rows, seed))
+
+
+def best(losses: Mapping[How, float]) -> How:
+    """The way with the least loss; the first of equals."""
+    return min(losses, key=lambda how: losses[how])
+
+
+def _lost(rows: LocalRows, count: int, seed: int, fitted: Callable[[LocalRows], Pipeline]) -> float:
+    """The mean log-loss of the rows of each part, under the model that is fitted to all other parts."""
+
+    def of_part(own: Mask, others: Mask) -> float:
+        return quality(fitted(rows.of(own)), rows.of(others)).loss * int(others.sum())
+
+    return unseen(folds(rows.persons, count, seed), of_part) / len(rows.target)
 
 
 def folds(persons: Labels, count: int, seed: int) -> Labels:
@@ -153,32 +195,20 @@ def _inner(model: Pipeline, values: Matrix) -> Matrix:
     return columns
 
 
-def _tuned(model: Pipeline, rows: LocalRows) -> Pipeline:
-    """All layers after a few steps of gradient descent, on columns scaled by these rows."""
-    columns = model.arranged(rows.values)
-    middle, spread = columns.mean(axis=0), columns.std(axis=0)
-    scale = np.where(spread > 0.0, spread, 1.0)
-    (first, constant), *others = model.layers
-    layers = ((first * scale[:, None], constant + middle @ first), *others)
-    network = Perceptron((len(scale), *(matrix.shape[1] for matrix, _ in layers)), model.activation)
-    now = np.concatenate([part.ravel() for layer in layers for part in layer])
-    given = TrainingRows((columns - middle) / scale, rows.target, np.ones(len(columns)))
-    for _ in range(STEPS):
-        now = now - RATE * mean_gradient(network, now, given, 0.0)
-    (first, constant), *others = network.layers(now)
-    first = first / scale[:, None]
-    return replace(model, layers=((first, constant - middle @ first), *others))
-
-
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """A model adapted to the rows of one place: how, and how good it and the untouched one are on rows set apart."""
+    """A model adapted to the rows of one place: how, and how good it and the untouched one are on rows set apart.
+
+    `compared` is the mean log-loss of each way in cross-validation, where one was chosen; `pull` is Ditto's.
+    """
 
     model: Pipeline
     how: How
     before: LocalQuality
     after: LocalQuality
     rows: int  # that it was adapted to in the end
+    compared: Mapping[How, float] = field(default_factory=dict)
+    pull: float | None = None
 
 
 def adaptation(model: Pipeline, rows: LocalRows, *, apart: int, seed: int, how: How | None = None) -> Adaptation:
@@ -188,12 +218,16 @@ def adaptation(model: Pipeline, rows: LocalRows, *, apart: int, seed: int, how: 
 
     Raises:
         TooFewRowsError: there are too few persons to choose or to compare.
+        NotNormalisedError: that way is not there for this model.
     """
     known = rows.known_to(model)
     aside = folds(known.persons, apart, seed) == 0
     own, others = known.of(~aside), known.of(aside)
     if len(np.unique(own.persons)) < FEWEST or not len(others.target):
         raise TooFewRowsError(least=FEWEST * apart // (apart - 1) + 1)
-    way = chosen(model, own, seed) if how is None else how
+    tried = compared(model, own, seed) if how is None else {}
+    way = best(tried) if how is None else how
     before, after = quality(model, others), quality(adapted(model, own, way), others)
-    return Adaptation(adapted(model, known, way), way, before, after, len(known.target))
+    pull = best_pull(model, known) if way == "ditto" else None
+    made = adapted(model, known, way) if pull is None else held(model, known.values, known.target, pull)
+    return Adaptation(made, way, before, after, len(known.target), tried, pull)

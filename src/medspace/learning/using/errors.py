@@ -44,6 +44,14 @@ class NotAdaptableError(InvalidInputError):
     next_step = msgid("Use the model as it is: `medspace predict`.")
 
 
+class NotNormalisedError(InvalidInputError):
+    """A model that does not scale its columns cannot scale them otherwise."""
+
+    code = "model.not_normalised"
+    sentence = msgid("This model takes columns as they were measured, so there is no scaling to replace by your own.")
+    next_step = msgid("Choose another `--how`, or none: then the best way on your rows is taken.")
+
+
 class AdaptedBeforeError(RefusedError):
     """A file is that of an adapted model already."""
 

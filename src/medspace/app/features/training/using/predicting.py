@@ -99,6 +99,7 @@ def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonOb
     Raises:
         NotAdaptableError, AdaptedBeforeError: it is no model that can be adapted.
         TooFewRowsError: there are too few rows.
+        NotNormalisedError: the wished way is not there for this model.
         PackedModelError, OwnRowsError: one of the files cannot be used.
     """
     packed_model = open_model(file)
@@ -115,8 +116,9 @@ def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonOb
     # Thresholds of groups were chosen for the chances of the model before.
     adapted = found.model if found.how == "untouched" else replace(found.model, deciding=None)
     made = replace(packed_model, pipeline=adapted, adapted=Adapted(found.how, adapted.digest()))
-    compared = {"before": asdict(found.before), "after": asdict(found.after)}
-    return packed(made), {"how": found.how, "rows": found.rows, **compared}
+    qualities = {"before": asdict(found.before), "after": asdict(found.after)}
+    tried = {"compared": dict(found.compared), "pull": found.pull}
+    return packed(made), {"how": found.how, "rows": found.rows, **qualities, **tried}
 
 
 def checked(file: Path, key: str, now: datetime) -> JsonObject:

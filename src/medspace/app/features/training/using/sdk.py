@@ -28,7 +28,7 @@ def adapt(
     rows: str | Path,
     out: str | Path,
     *,
-    how: Literal["intercept", "temperature", "head", "tuned"] | None = None,
+    how: Literal["intercept", "temperature", "normalised", "head", "ditto", "tuned"] | None = None,
     missing: Sequence[str] = (),
     name: str = "",
     seed: int = 0,
@@ -37,7 +37,8 @@ def adapt(
 
     Without `how`, it is what is best in cross-validation. `name` is the column that says whose a row is. The result
     has `how`, `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`,
-    `cases`, `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one.
+    `cases`, `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one. `compared` has the log-loss of
+    each way in cross-validation, if one was chosen, and `pull` is how strongly Ditto held it to the shared model.
 
     Raises:
         MedspaceError: one of the files cannot be used, or there are too few rows.

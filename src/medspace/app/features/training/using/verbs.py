@@ -30,7 +30,9 @@ WAYS = {
     "untouched": msgid("nothing was changed: that was best"),
     "intercept": msgid("all log-odds moved by one number"),
     "temperature": msgid("log-odds moved and stretched"),
+    "normalised": msgid("columns centred and scaled as they are here"),
     "head": msgid("last layer trained on"),
+    "ditto": msgid("all layers trained on, held to the shared model"),
     "tuned": msgid("all layers trained on for a few steps"),
 }
 
@@ -40,7 +42,9 @@ class AdaptingWay(StrEnum):
 
     INTERCEPT = "intercept"
     TEMPERATURE = "temperature"
+    NORMALISED = "normalised"
     HEAD = "head"
+    DITTO = "ditto"
     TUNED = "tuned"
 
 
@@ -149,8 +153,18 @@ def _adapted(screen: Screen, found: JsonObject) -> None:
         for said, one in ((msgid("untouched"), found["before"]), (msgid("adapted"), found["after"]))
     ]
     screen.table(title, names, rows)
+    if found["compared"]:
+        _tried(screen, found["compared"])
     facts = {"rows": _rows(int(found["rows"])), "how": screen.say(Text(WAYS[found["how"]])), "file": found["file"]}
     screen.line(Text(msgid("Adapted to {rows} ({how}), written to {file}; it belongs where these rows do."), facts))
+
+
+def _tried(screen: Screen, losses: JsonObject) -> None:
+    """What each way came to, the best first."""
+    title = Text(msgid("Ways to adapt it, in cross-validation on the other rows:"))
+    ordered = sorted(losses.items(), key=lambda item: float(item[1]))
+    rows = [(way, screen.say(Text(WAYS[way])), f"{loss:.4f}") for way, loss in ordered]
+    screen.table(title, [Text(msgid("way")), Text(msgid("what changes")), Text(msgid("log-loss"))], rows)
 
 
 def _rows(count: int) -> Text:
