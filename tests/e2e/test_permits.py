@@ -107,6 +107,9 @@ def test_a_permit_is_applied_for_granted_used_and_revoked(stage):
     body.revoke_permit(case, "The study has ended.")
     seen(lambda: not _open(stage, "clinic"))
     seen(lambda: user.use(use["id"])["state"] == "TERMINATED")
+    again = problem(lambda: started(stage, agreement))
+    assert again["code"] == "permit.over"  # which says more than that no permit holds
+    assert "permits apply" in str(again)
     assert [one["state"] for one in clinic.received_credentials(subject=stage.nodes["user"].did)] == ["revoked"]
     (public,) = [one for one in user.permit_register(stage.nodes["body"].did) if one["id"] == case]
     assert (public["state"], public["revoked"]) == ("revoked", "The study has ended.")

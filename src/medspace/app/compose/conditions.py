@@ -1,5 +1,7 @@
 """The conditions of every use, in the order in which their reasons are reported: to add one, add a line here."""
 
+from collections.abc import Iterable
+
 from medspace.connector.usage.conditions import Condition, Grounds, Maker
 from medspace.connector.usage.conditions.agreement import AgreementCondition
 from medspace.connector.usage.conditions.budget import BudgetCondition
@@ -12,6 +14,13 @@ from medspace.connector.usage.conditions.sites import SitesCondition
 from medspace.connector.usage.conditions.step import StepCondition
 
 
+def in_order(features: Iterable[Maker]) -> tuple[Maker, ...]:
+    """All conditions with those of features; one that keeps a route says more than the agreement that asks for it."""
+    known = tuple(features)
+    keeping = tuple(make for make in known if getattr(make, "routes", None))
+    return (*FIRST, *keeping, *CONDITIONS, *(make for make in known if make not in keeping))
+
+
 def _agreement(_: Grounds) -> Condition:
     return AgreementCondition()
 
@@ -20,8 +29,8 @@ def _ended(_: Grounds) -> Condition:
     return EndedCondition()
 
 
+FIRST: tuple[Maker, ...] = (_ended,)
 CONDITIONS: tuple[Maker, ...] = (
-    _ended,
     _agreement,
     LabelCondition,
     StepCondition,

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 from medspace.adapters.sql import pending, upgrade
 from medspace.app.compose import codes
 from medspace.app.compose.base import Base, job_tokens
-from medspace.app.compose.conditions import CONDITIONS
 from medspace.app.compose.features import FEATURES
 from medspace.app.compose.freezing import freeze_if_restored
 from medspace.app.compose.parts import (
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ALGORITHMS",
     "COLLECTIONS",
-    "CONDITIONS",
     "ENGINES",
     "Connector",
     "ConnectorParts",

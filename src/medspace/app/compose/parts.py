@@ -8,7 +8,7 @@ from medspace.adapters.http.dialling import Resolver, system_resolver
 from medspace.adapters.runner import SYSTEM_CLOCK, Recipe
 from medspace.adapters.sql import History, open_database
 from medspace.adapters.system import SystemClock, SystemRandomness
-from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.conditions import in_order
 from medspace.app.compose.features import FEATURES
 from medspace.app.node.feature import Feature
 from medspace.app.node.sources import SCHEMES, Scheme
@@ -56,7 +56,7 @@ SOURCES: Mapping[str, Scheme] = {
     **SCHEMES,
     **{scheme: opens for feature in FEATURES for scheme, opens in feature.sources.items()},
 }
-ALL_CONDITIONS = (*CONDITIONS, *(make for feature in FEATURES for make in feature.conditions()))
+ALL_CONDITIONS = in_order(make for feature in FEATURES for make in feature.conditions())
 
 
 class ClosableDatabase(Database, Protocol):
