@@ -32,6 +32,7 @@ def left_open(before: set[str]) -> list[str]:
         return []
     gc.collect()  # what was dropped in a circle warns now
     new = open_sockets() - before
-    held = [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() >= 0]
+    # By its type: libraries have objects that warn when they are asked for their class.
+    held = [each for each in gc.get_objects() if issubclass(type(each), socket.socket) and each.fileno() >= 0]
     known = {_link(FOLDER / str(each.fileno())): repr(each) for each in held}
     return sorted(known.get(link, link) for link in new)

@@ -60,8 +60,8 @@ def test_a_gap_longer_than_any_is_no_sentence_of_ours():
 
 
 def test_what_no_msgid_begins_like_is_compared_with_few():
-    assert recognised("Our ethics board says no.").tried < 1_000
-    assert recognised("There is no dataset a in this catalogue.").tried < 1_000
+    assert recognised("Our ethics board says no.").tried < 1_200
+    assert recognised("There is no dataset a in this catalogue.").tried < 1_200
     assert recognised("nothing listens there").tried == 0
 
 
