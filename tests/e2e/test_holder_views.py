@@ -193,7 +193,7 @@ SHOWN = {
         "initiator moved_by offer peer_pid role state trouble updated"
     ),
     "agreements": ("agreed approved_by asked_by consumer dataset digest finalized id negotiation policy provider"),
-    "ended_agreements": "asset id reason time user",
+    "ended_agreements": "asset cause ender id reason successor time user",
     "uses": (
         "address agreement asked_by counterparty created dataset failure format id moved_by "
         "peer_pid role state suspended_by trouble updated"

@@ -1,6 +1,7 @@
 """A convolutional net over four hospitals under masks, over HTTP: on images, repeatable bit for bit."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -123,6 +124,14 @@ def test_a_hospital_that_stops_in_between_and_comes_back_changes_no_bit(run, sta
     assert user.model(begun)["weights"] == run["model"]["weights"]
 
 
+def quiet(hospital):
+    """Wait until no use of a hospital's data goes on."""
+    ends = time.monotonic() + PATIENCE
+    while any(use["state"] in ("REQUESTED", "STARTED") for use in hospital.uses()):
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
 def test_a_training_is_cancelled_while_a_hospital_trains(stage, agreements):
     user = stage.space("user")
     begun = user.begin_training(TASK | {"seed": 8}, agreements)["id"]
@@ -130,6 +139,8 @@ def test_a_training_is_cancelled_while_a_hospital_trains(stage, agreements):
     user.cancel(begun)
     *_, ended = user.watch(begun, wait=PATIENCE)
     assert ended["state"] == "cancelled"
+    for key in HOSPITALS:  # each hears of it, so that nothing is on its way when logs are compared
+        quiet(stage.space(key))
 
 
 def test_every_step_is_proven_by_the_records_of_the_hospitals(run, stage, tmp_path):

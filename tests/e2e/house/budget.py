@@ -10,7 +10,8 @@ its own business: one that belongs to the product comes with a migration.
 from dataclasses import dataclass, field
 
 from medspace.adapters.sql import engines, open_database, schema
-from medspace.app.compose.connector import CONDITIONS, ENGINES, ConnectorParts
+from medspace.app.compose.conditions import CONDITIONS
+from medspace.app.compose.connector import ENGINES, ConnectorParts
 from medspace.connector.usage.conditions import PERMITTED, Neutral
 from medspace.core.decision import Decision, Premise, Verdict
 from medspace.core.engine import COORDINATOR_SEES_SUMS, OutputForm, StepLimits

@@ -18,7 +18,7 @@ def in_order(features: Iterable[Maker]) -> tuple[Maker, ...]:
     """All conditions with those of features; one that keeps a route says more than the agreement that asks for it."""
     known = tuple(features)
     keeping = tuple(make for make in known if getattr(make, "routes", None))
-    return (*FIRST, *keeping, *CONDITIONS, *(make for make in known if make not in keeping))
+    return (*FIRST, *keeping, *NEXT, *(make for make in known if make not in keeping))
 
 
 def _agreement(_: Grounds) -> Condition:
@@ -30,7 +30,7 @@ def _ended(_: Grounds) -> Condition:
 
 
 FIRST: tuple[Maker, ...] = (_ended,)
-CONDITIONS: tuple[Maker, ...] = (
+NEXT: tuple[Maker, ...] = (
     _agreement,
     LabelCondition,
     StepCondition,
@@ -40,3 +40,4 @@ CONDITIONS: tuple[Maker, ...] = (
     QuestionsCondition,
     NumbersCondition,
 )
+CONDITIONS = (*FIRST, *NEXT)
