@@ -23,6 +23,11 @@ CASES = {
     "longer": ({"until": "2027-01-31"}, {"until": "2028-01-31"}, [LOOSER]),
     "shorter": ({"until": "2028-01-31"}, {"until": "2027-01-31"}, [STRICTER]),
     "more uses": ({"count": 5}, {"count": 6}, [LOOSER]),
+    "more uses beside a duty that stays": (
+        {"count": 5, "inform_within": 3},
+        {"count": 6, "inform_within": 3},
+        [LOOSER],
+    ),
     "a bound": ({}, {"count": 6}, [STRICTER]),
     "no bound": ({"count": 6}, {}, [LOOSER]),
     "a wider purpose": (

@@ -242,3 +242,12 @@ def test_of_ranges_of_diseases_nothing_is_claimed():
     heart, lung = ("DUO:0000007/I00-I99", "DUO:0000007/J00-J99")
     terms = rule(compare("purpose", "isAnyOf", [heart]), compare("purpose", "isAnyOf", [lung]))
     assert clashes(odrl.parse(offer(terms))) == []
+
+
+def test_demands_for_credentials_are_tried_too():
+    approval, permit = "EthicsApproval@did:web:board.example?study=heart", "DataPermit"
+    wanted = build("train-only", credentials=[approval, permit], count=5)
+    assert not [one for one in found(wanted) if one[0] == NEVER_USABLE]
+    (code, clauses), *_ = found(build("train-only", credentials=[approval], count=0))
+    assert code == NEVER_USABLE
+    assert len(clauses) == 1
