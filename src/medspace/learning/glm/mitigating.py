@@ -351,8 +351,3 @@ def as_asked(task: GlmTask, judged: Judgement | None) -> Judgement | None:
     )
     gaps = tuple(one for one in judged.gaps if one.threshold is None or one.threshold in named)
     return replace(judged, groups=groups, gaps=gaps)
-
-
-def judged_thresholds(task: GlmTask, known: MitigationStand | None) -> tuple[float, ...]:
-    """The thresholds besides those of the task at which its model is judged."""
-    return () if known is None else known.cuts(task)

@@ -88,13 +88,6 @@ class Request(Message, frozen=True, kw_only=True, rename="camel"):
     credentials: list[Reference]
 
 
-class StatusMessage(Message, frozen=True, kw_only=True, rename="camel"):
-    """CredentialStatus (6.8.1)."""
-
-    type: Literal["CredentialStatus"]
-    status: Literal["RECEIVED", "REJECTED", "ISSUED"]
-
-
 class Supported(msgspec.Struct, frozen=True, rename="camel"):
     """One credential of an issuer's metadata."""
 

@@ -1,17 +1,8 @@
 """What a connector keeps of credentials: those that it holds, asked for and was offered; and what it issued."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from medspace.core.store import Collection
-
-
-class RequestState(StrEnum):
-    """What has become of a request, by the words of DCP 1.0 6.8.1."""
-
-    RECEIVED = "RECEIVED"
-    ISSUED = "ISSUED"
-    REJECTED = "REJECTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ one before it, so that of two lists one is always the newer, and is valid for a 
 to be noticed by somebody whom nobody reaches.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -132,13 +132,6 @@ def renew(tx: Transaction, issuer: Issuer, now: datetime) -> int:
     for one in due:
         _sign(tx, issuer, one, one, now)
     return len(due)
-
-
-def resend(tx: Transaction, receivers: Collection[str] | None = None) -> None:
-    """Send everything again; to these receivers alone, if some are named."""
-    for one in list(each(tx, DELIVERIES, {})):
-        if one.step is None and (receivers is None or one.receiver in receivers):
-            tx.replace(DELIVERIES, one, replace(one, step=SEND))
 
 
 def _place(tx: Transaction, issuer: Issuer, now: datetime) -> tuple[IssuedList, int]:
