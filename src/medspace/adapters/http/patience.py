@@ -17,19 +17,25 @@ async def patient(seconds: float) -> AsyncIterator[None]:
     Raises:
         TimeoutError: the time is over, and what was waited for has not come.
     """
-    loop = asyncio.get_running_loop()
-    step = seconds / STEPS
-
-    def tick(left: int) -> None:
-        nonlocal timer
-        if left:
-            timer = loop.call_later(step, tick, left - 1)
-        else:
-            deadline.reschedule(loop.time())
-
-    timer = loop.call_later(step, tick, STEPS - 1)
-    try:
-        async with asyncio.timeout(None) as deadline:
+    async with asyncio.timeout(None) as deadline:
+        steps = _Steps(deadline, seconds / STEPS)
+        try:
             yield
-    finally:
-        timer.cancel()
+        finally:
+            steps.timer.cancel()
+
+
+class _Steps:
+    """Counts down to a deadline."""
+
+    def __init__(self, deadline: asyncio.Timeout, length: float) -> None:
+        self._deadline, self._length, self._left = deadline, length, STEPS
+        self._loop = asyncio.get_running_loop()
+        self.timer = self._loop.call_later(length, self._ended)
+
+    def _ended(self) -> None:
+        self._left -= 1
+        if self._left:
+            self.timer = self._loop.call_later(self._length, self._ended)
+        else:
+            self._deadline.reschedule(self._loop.time())
