@@ -1,7 +1,7 @@
 """DCQL: which cards a verifier asks for, and whether an answer holds what was asked (OpenID4VP 1.0, section 6 and 7).
 
 Pure. A holder calls `matches` and `choose` over its cards, a verifier `check` over what was shown. Both look at
-`Disclosed.placed`, in which elements of arrays that were not disclosed keep their places: so an index means the same
+`DisclosedClaims.placed`, in which elements of arrays that were not disclosed keep their places: so an index means the same
 to both, and nobody passes the second element of an array off as the first by hiding that one.
 
 Only `dc+sd-jwt` is matched; queries for other formats are read, and nothing answers them.
@@ -72,7 +72,7 @@ class CardSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class DcqlQuery:
     """A whole query; without `sets`, each card is needed."""
 
     cards: tuple[CardQuery, ...]
@@ -105,7 +105,7 @@ class _Claim(msgspec.Struct, frozen=True):
     values: Annotated[list[str | int | bool], msgspec.Meta(min_length=1, max_length=MOST_VALUES)] | None = None
 
 
-class _Card(msgspec.Struct, frozen=True):
+class _CardForm(msgspec.Struct, frozen=True):
     id: _Id
     format: str
     meta: dict[str, object]
@@ -121,11 +121,11 @@ class _Set(msgspec.Struct, frozen=True):
 
 
 class _Query(msgspec.Struct, frozen=True):
-    credentials: Annotated[list[_Card], msgspec.Meta(min_length=1, max_length=MOST_QUERIES)]
+    credentials: Annotated[list[_CardForm], msgspec.Meta(min_length=1, max_length=MOST_QUERIES)]
     credential_sets: Annotated[list[_Set], msgspec.Meta(min_length=1, max_length=MOST_SETS)] | None = None
 
 
-def read_query(said: Json) -> Query:
+def read_query(said: Json) -> DcqlQuery:
     """The query that a request holds.
 
     Raises:
@@ -141,10 +141,10 @@ def read_query(said: Json) -> Query:
     sets = tuple(CardSet(tuple(map(tuple, one.options)), one.required) for one in form.credential_sets or ())
     if any(not option or not set(option) <= set(names) for one in sets for option in one.options):
         raise _unreadable(msgid("an alternative names something that is not asked for"))
-    return Query(cards, sets)
+    return DcqlQuery(cards, sets)
 
 
-def _card(form: _Card) -> CardQuery:
+def _card(form: _CardForm) -> CardQuery:
     claims = tuple(_claim(one) for one in form.claims or ())
     named = [one.id for one in claims if one.id]
     if named:
@@ -157,7 +157,7 @@ def _card(form: _Card) -> CardQuery:
     return CardQuery(form.id, form.format, _vcts(form), claims, sets, form.multiple)
 
 
-def _vcts(form: _Card) -> tuple[str, ...]:
+def _vcts(form: _CardForm) -> tuple[str, ...]:
     if form.format != FORMAT:
         return ()
     vcts = form.meta.get("vct_values")
@@ -230,7 +230,7 @@ def _paths(card: Card, query: CardQuery) -> tuple[ClaimPath, ...] | None:
     return None
 
 
-def matches(query: Query, cards: Sequence[Card]) -> Mapping[str, tuple[Match, ...]]:
+def matches(query: DcqlQuery, cards: Sequence[Card]) -> Mapping[str, tuple[Match, ...]]:
     """For each card that is asked for, by its id, which cards answer it."""
     return {
         one.id: tuple(Match(at, paths) for at, card in enumerate(cards) if (paths := _paths(card, one)) is not None)
@@ -238,7 +238,7 @@ def matches(query: Query, cards: Sequence[Card]) -> Mapping[str, tuple[Match, ..
     }
 
 
-def choose(query: Query, found: Mapping[str, tuple[Match, ...]]) -> Mapping[str, Match] | None:
+def choose(query: DcqlQuery, found: Mapping[str, tuple[Match, ...]]) -> Mapping[str, Match] | None:
     """The first match for each card that is needed, by the first alternative there is; None where there is none.
 
     What is not required is left out: a wallet shows no more than it must.
@@ -247,7 +247,7 @@ def choose(query: Query, found: Mapping[str, tuple[Match, ...]]) -> Mapping[str,
     return None if needed is None else {name: found[name][0] for name in needed}
 
 
-def _needed(query: Query, has: Callable[[str], bool]) -> list[str] | None:
+def _needed(query: DcqlQuery, has: Callable[[str], bool]) -> list[str] | None:
     if not query.sets:
         names = [one.id for one in query.cards]
         return names if all(map(has, names)) else None
@@ -262,7 +262,7 @@ def _needed(query: Query, has: Callable[[str], bool]) -> list[str] | None:
     return list(needed)
 
 
-def check(query: Query, shown: Mapping[str, Sequence[Card]]) -> None:
+def check(query: DcqlQuery, shown: Mapping[str, Sequence[Card]]) -> None:
     """Refuse an answer that does not hold what was asked for; `shown` are the verified cards by the query's ids.
 
     Raises:

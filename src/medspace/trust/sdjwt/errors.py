@@ -4,13 +4,13 @@ ProofError
  `- SdJwtError
      |- SdJwtMalformedError, SdJwtAlgorithmError, SdJwtHeaderError, SdJwtSignatureError
      |- SdJwtTypeError, SdJwtIssuerError, SdJwtExpiredError, SdJwtPrematureError
-     |- DisclosureError, DisclosureTwiceError, DisclosureUnusedError, DisclosureNameError
+     |- CardPartError, DisclosureTwiceError, DisclosureUnusedError, DisclosureNameError
      |- HolderKeyError              it is bound to no key, so nobody can show that it is theirs
      |- KeyBindingError             the holder's signature does not hold
      |   |- KeyBindingMissingError, KeyBindingNonceError, KeyBindingAudienceError
      |   `- KeyBindingHashError, KeyBindingTimeError
      `- TokenStatusError            the status list does not say
-         `- TokenRevokedError, TokenSuspendedError
+         `- CardRevokedError, CardSuspendedError
 """
 
 from medspace.core.errors import ProofError
@@ -88,7 +88,7 @@ class SdJwtPrematureError(SdJwtError):
     next_step = msgid("Wait until then; if that time has passed, compare the clocks of both machines.")
 
 
-class DisclosureError(SdJwtError):
+class CardPartError(SdJwtError):
     """A disclosure that RFC 9901 7.1 refuses."""
 
     code = "sdjwt.disclosure"
@@ -96,21 +96,21 @@ class DisclosureError(SdJwtError):
     next_step = _ASK_WALLET
 
 
-class DisclosureTwiceError(DisclosureError):
+class DisclosureTwiceError(CardPartError):
     """The same disclosure or digest more than once."""
 
     code = "sdjwt.disclosure.twice"
     sentence = msgid("A part of the card is there twice.")
 
 
-class DisclosureUnusedError(DisclosureError):
+class DisclosureUnusedError(CardPartError):
     """A disclosure that nothing signed refers to."""
 
     code = "sdjwt.disclosure.unused"
     sentence = msgid("A part was added to the card that its issuer has not signed.")
 
 
-class DisclosureNameError(DisclosureError):
+class DisclosureNameError(CardPartError):
     """A disclosure with a name that is reserved, never hidden, or taken."""
 
     code = "sdjwt.disclosure.name"
@@ -175,7 +175,7 @@ class TokenStatusError(SdJwtError):
     next_step = msgid("Look whether the issuer can be reached and its list is valid, then try again.")
 
 
-class TokenRevokedError(TokenStatusError):
+class CardRevokedError(TokenStatusError):
     """Taken back by its issuer."""
 
     code = "sdjwt.revoked"
@@ -183,7 +183,7 @@ class TokenRevokedError(TokenStatusError):
     next_step = _ASK_ISSUER
 
 
-class TokenSuspendedError(TokenStatusError):
+class CardSuspendedError(TokenStatusError):
     """Suspended by its issuer."""
 
     code = "sdjwt.suspended"

@@ -65,7 +65,7 @@ class SdJwt:
 
 
 @dataclass(frozen=True, slots=True)
-class Disclosed:
+class DisclosedClaims:
     """The claims of an SD-JWT: `claims` as RFC 9901 7.1 gives them, `placed` with `HIDDEN` for elements not shown.
 
     `paths` says for each disclosure, by its text, where its claim is in `placed`.
@@ -84,13 +84,13 @@ class Held:
     issuer: str
     vct: str
     holder_key: PublicJwk
-    disclosed: Disclosed = field(repr=False)
+    disclosed: DisclosedClaims = field(repr=False)
     valid_until: datetime | None
     status: "StatusReference | None"
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedCard:
     """A presentation that held: the card with the claims that were shown, and when its holder signed."""
 
     card: Held

@@ -27,7 +27,7 @@ from medspace.trust.sdjwt.errors import (
     SdJwtSignatureError,
     SdJwtTypeError,
 )
-from medspace.trust.sdjwt.model import Disclosed, IssuerKeys, SdJwt, hash_of
+from medspace.trust.sdjwt.model import DisclosedClaims, IssuerKeys, SdJwt, hash_of
 from medspace.trust.sdjwt.reading import LONGEST, disclosed, malformed
 
 KB_TYP = "kb+jwt"
@@ -39,11 +39,11 @@ MOST_HASHES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class IssuerProof:
     """What an issuer's signature proves: the signed payload, and its claims with what is disclosed."""
 
     payload: JsonObject
-    disclosed: Disclosed
+    disclosed: DisclosedClaims
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Binding:
             raise ValueError("a binding needs an audience and a nonce")
 
 
-def prove_issued(sd_jwt: SdJwt, keys: IssuerKeys, now: datetime, typs: tuple[str, ...]) -> Proof:
+def prove_issued(sd_jwt: SdJwt, keys: IssuerKeys, now: datetime, typs: tuple[str, ...]) -> IssuerProof:
     """The claims of an SD-JWT that one of these keys has signed, valid at `now`, of one of these `typ`s.
 
     Raises:
@@ -76,7 +76,7 @@ def prove_issued(sd_jwt: SdJwt, keys: IssuerKeys, now: datetime, typs: tuple[str
         raise SdJwtSignatureError(issuer=keys.issuer)
     found = disclosed(signed.payload, sd_jwt.disclosures)
     check_times(keys.issuer, found.claims, now)
-    return Proof(signed.payload, found)
+    return IssuerProof(signed.payload, found)
 
 
 def _split(text: str, longest: int) -> SignedParts:

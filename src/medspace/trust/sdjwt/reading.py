@@ -10,13 +10,13 @@ from medspace.core.decoding import read_json
 from medspace.core.text import Text, msgid
 from medspace.trust.jws import JwsError, decode
 from medspace.trust.sdjwt.errors import (
-    DisclosureError,
+    CardPartError,
     DisclosureNameError,
     DisclosureTwiceError,
     DisclosureUnusedError,
     SdJwtMalformedError,
 )
-from medspace.trust.sdjwt.model import DOTS, HIDDEN, SD, SD_ALG, SHA256, ClaimPath, Disclosed, Disclosure, SdJwt
+from medspace.trust.sdjwt.model import DOTS, HIDDEN, SD, SD_ALG, SHA256, ClaimPath, DisclosedClaims, Disclosure, SdJwt
 
 LONGEST = 256 * 1024  # characters of an SD-JWT with its disclosures
 MOST_DISCLOSURES = 512
@@ -51,30 +51,30 @@ def read_disclosure(text: str) -> Disclosure:
     """One disclosure (RFC 9901 4.2).
 
     Raises:
-        DisclosureError: it is no disclosure.
+        CardPartError: it is no disclosure.
         DisclosureNameError: it has a reserved name.
     """
     try:
         parts = read_json(decode(text), list[Any])
     except (JwsError, msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError):
-        raise DisclosureError(reason=Text(msgid("it is malformed"))) from None
+        raise CardPartError(reason=Text(msgid("it is malformed"))) from None
     if len(parts) not in (_NAMED, _ELEMENT) or not isinstance(parts[0], str) or len(parts[0]) > LONGEST_SALT:
-        raise DisclosureError(reason=Text(msgid("it is malformed")))
+        raise CardPartError(reason=Text(msgid("it is malformed")))
     if len(parts) == _ELEMENT:
         return Disclosure(text, None, parts[1])
     if not isinstance(parts[1], str):
-        raise DisclosureError(reason=Text(msgid("it is malformed")))
+        raise CardPartError(reason=Text(msgid("it is malformed")))
     if parts[1] in (SD, DOTS):
         raise DisclosureNameError(name=parts[1])
     return Disclosure(text, parts[1], parts[2])
 
 
-def disclosed(payload: JsonObject, texts: Sequence[str]) -> Disclosed:
+def disclosed(payload: JsonObject, texts: Sequence[str]) -> DisclosedClaims:
     """The claims of a verified payload with its disclosures.
 
     Raises:
         SdJwtMalformedError: another hash, or digests where there can be none.
-        DisclosureError: one subclass, with its own code, for each rule.
+        CardPartError: one subclass, with its own code, for each rule.
     """
     if payload.get(SD_ALG, SHA256) != SHA256:
         raise malformed(msgid("it uses another hash than SHA-256"))
@@ -82,7 +82,7 @@ def disclosed(payload: JsonObject, texts: Sequence[str]) -> Disclosed:
     placed: JsonObject = walk.value({name: one for name, one in payload.items() if name != SD_ALG}, (), DEEPEST)
     if len(walk.paths) != len(texts):
         raise DisclosureUnusedError
-    return Disclosed(_without_hidden(placed), placed, walk.paths)
+    return DisclosedClaims(_without_hidden(placed), placed, walk.paths)
 
 
 class _Walk:
@@ -117,7 +117,7 @@ class _Walk:
             if part is None:
                 continue
             if part.name is None:
-                raise DisclosureError(reason=Text(msgid("an element of an array stands in an object")))
+                raise CardPartError(reason=Text(msgid("an element of an array stands in an object")))
             if part.name in found:
                 raise DisclosureNameError(name=part.name[:80])
             found[part.name] = self._show(part, (*path, part.name), depth)
@@ -132,7 +132,7 @@ class _Walk:
         if part is None:
             return HIDDEN
         if part.name is not None:
-            raise DisclosureError(reason=Text(msgid("a claim with a name stands in an array")))
+            raise CardPartError(reason=Text(msgid("a claim with a name stands in an array")))
         return self._show(part, path, depth)
 
     def _look_up(self, digest: Json) -> Disclosure | None:

@@ -13,7 +13,7 @@ from medspace.core.text import Text, msgid
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.jose import SigningKey
 from medspace.trust.jws import JwsError, decode, encode
-from medspace.trust.sdjwt.errors import SdJwtError, TokenRevokedError, TokenStatusError, TokenSuspendedError
+from medspace.trust.sdjwt.errors import CardRevokedError, CardSuspendedError, SdJwtError, TokenStatusError
 from medspace.trust.sdjwt.model import IssuerKeys, StatusReference, TokenStatusList
 from medspace.trust.sdjwt.proving import check_times, time_of
 
@@ -125,7 +125,7 @@ def check_token_status(reference: StatusReference, issuer: str, listed: TokenSta
     """Refuse a card of `issuer` whose status in the list is not valid.
 
     Raises:
-        TokenRevokedError, TokenSuspendedError: it is not; a status that is not known here counts as revoked.
+        CardRevokedError, CardSuspendedError: it is not; a status that is not known here counts as revoked.
         TokenStatusError: the list is of another issuer or address, too short, or stale.
     """
     if listed.url != reference.url or listed.issuer != issuer:
@@ -137,7 +137,7 @@ def check_token_status(reference: StatusReference, issuer: str, listed: TokenSta
     except IndexError:
         raise _fault(reference.url, msgid("it is shorter than the index")) from None
     if status != VALID:
-        raise (TokenSuspendedError if status == SUSPENDED else TokenRevokedError)(issuer=issuer)
+        raise (CardSuspendedError if status == SUSPENDED else CardRevokedError)(issuer=issuer)
 
 
 def _fault(url: str, reason: str) -> TokenStatusError:

@@ -15,8 +15,8 @@ from medspace.trust.credentials.model import PublicJwk
 from medspace.trust.jws import JwsError
 from medspace.trust.sdjwt.errors import DisclosureNameError, KeyBindingError, SdJwtIssuerError, SdJwtTypeError
 from medspace.trust.sdjwt.issuing import sign_sd_jwt
-from medspace.trust.sdjwt.model import ClaimPath, Held, IssuerKeys, Presented, SdJwt, StatusReference
-from medspace.trust.sdjwt.proving import Binding, Proof, holder_key, prove_bound, prove_issued, time_of
+from medspace.trust.sdjwt.model import ClaimPath, Held, IssuerKeys, PresentedCard, SdJwt, StatusReference
+from medspace.trust.sdjwt.proving import Binding, IssuerProof, holder_key, prove_bound, prove_issued, time_of
 from medspace.trust.sdjwt.reading import malformed, split
 
 FORMAT = "dc+sd-jwt"
@@ -73,7 +73,7 @@ def verify_issued(text: str, keys: IssuerKeys, now: datetime) -> Held:
     return _card(sd_jwt, keys, prove_issued(sd_jwt, keys, now, (FORMAT,)))
 
 
-def verify_presented(text: str, keys: IssuerKeys, vct: str, binding: Binding, now: datetime) -> Presented:
+def verify_presented(text: str, keys: IssuerKeys, vct: str, binding: Binding, now: datetime) -> PresentedCard:
     """A card as a verifier gets it: of that type, with its holder's signature for this binding.
 
     Whether it was taken back is for the caller to ask (`check_token_status`), where it names a status.
@@ -87,10 +87,10 @@ def verify_presented(text: str, keys: IssuerKeys, vct: str, binding: Binding, no
     if card.vct != vct:
         raise SdJwtTypeError(found=card.vct[:80], wanted=vct)
     signed_at, hashes = prove_bound(sd_jwt, card.holder_key, binding, now)
-    return Presented(card, signed_at, hashes)
+    return PresentedCard(card, signed_at, hashes)
 
 
-def _card(sd_jwt: SdJwt, keys: IssuerKeys, proof: Proof) -> Held:
+def _card(sd_jwt: SdJwt, keys: IssuerKeys, proof: IssuerProof) -> Held:
     payload = proof.payload
     for path in proof.disclosed.paths.values():
         if path[0] in NEVER_HIDDEN:

@@ -11,8 +11,8 @@ from medspace.trust.dcql import (
     CardSet,
     ClaimQuery,
     DcqlError,
+    DcqlQuery,
     DcqlUnansweredError,
-    Query,
     check,
     choose,
     matches,
@@ -187,7 +187,7 @@ def test_what_a_holder_chooses_a_verifier_accepts_and_no_less_would_do(payload, 
     made = sign_sd_jwt(payload, hidden, ISSUER_KEY, Counting(), typ="x")
     signed = split_jws(made.issued, 1 << 18).payload
     whole = disclosed(signed, made.disclosures)
-    query = Query((CardQuery("card", FORMAT, (VCT,), tuple(ClaimQuery(one) for one in wanted)),))
+    query = DcqlQuery((CardQuery("card", FORMAT, (VCT,), tuple(ClaimQuery(one) for one in wanted)),))
     match = choose(query, matches(query, [Card(VCT, whole.placed)]))["card"]
     assert set(match.paths) == set(wanted)
 
@@ -232,5 +232,5 @@ def test_no_query_makes_it_fail_otherwise_than_by_its_error(data):
 
 
 def test_an_option_set_that_is_empty_is_never_chosen_by_itself():
-    query = Query(read_query(asked()).cards, (CardSet((("card",),), required=True),))
+    query = DcqlQuery(read_query(asked()).cards, (CardSet((("card",),), required=True),))
     assert choose(query, {"card": ()}) is None

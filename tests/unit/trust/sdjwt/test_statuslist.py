@@ -7,7 +7,7 @@ import pytest
 
 from medspace.trust.credentials import jose
 from medspace.trust.jws import encode
-from medspace.trust.sdjwt.errors import TokenRevokedError, TokenStatusError, TokenSuspendedError
+from medspace.trust.sdjwt.errors import CardRevokedError, CardSuspendedError, TokenStatusError
 from medspace.trust.sdjwt.model import StatusReference
 from medspace.trust.sdjwt.statuslist import (
     MOST_BYTES,
@@ -43,7 +43,7 @@ def test_a_card_counts_until_its_status_is_set():
     read = verify_token_status_list(listed({}), KEYS, LIST, NOW)
     check_token_status(reference, ISSUER, read, NOW)
     revoked = verify_token_status_list(listed({7: 1}), KEYS, LIST, NOW)
-    with pytest.raises(TokenRevokedError):
+    with pytest.raises(CardRevokedError):
         check_token_status(reference, ISSUER, revoked, NOW)
     check_token_status(StatusReference(LIST, 6), ISSUER, revoked, NOW)
     check_token_status(StatusReference(LIST, 8), ISSUER, revoked, NOW)
@@ -51,9 +51,9 @@ def test_a_card_counts_until_its_status_is_set():
 
 def test_statuses_of_more_bits():
     read = verify_token_status_list(listed({7: 2, 8: 3}, bits=2), KEYS, LIST, NOW)
-    with pytest.raises(TokenSuspendedError):
+    with pytest.raises(CardSuspendedError):
         check_token_status(StatusReference(LIST, 7), ISSUER, read, NOW)
-    with pytest.raises(TokenRevokedError):
+    with pytest.raises(CardRevokedError):
         check_token_status(StatusReference(LIST, 8), ISSUER, read, NOW)
 
 
