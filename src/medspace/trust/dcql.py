@@ -1,8 +1,8 @@
 """DCQL: which cards a verifier asks for, and whether an answer holds what was asked (OpenID4VP 1.0, section 6 and 7).
 
 Pure. A holder calls `matches` and `choose` over its cards, a verifier `check` over what was shown. Both look at
-`DisclosedClaims.placed`, in which elements of arrays that were not disclosed keep their places: so an index means the same
-to both, and nobody passes the second element of an array off as the first by hiding that one.
+`DisclosedClaims.placed`, in which elements of arrays that were not disclosed keep their places: so an index means the
+same to both, and nobody passes the second element of an array off as the first by hiding that one.
 
 Only `dc+sd-jwt` is matched; queries for other formats are read, and nothing answers them.
 """

@@ -4,7 +4,7 @@ Pure functions over frozen values; nothing here fetches anything. SD-JWT is RFC 
 draft-ietf-oauth-sd-jwt-vc (`dc+sd-jwt`), and the status of one stands in a Token Status List
 (draft-ietf-oauth-status-list, `statuslist+jwt`).
 
-    model       `SdJwt` (an SD-JWT taken apart), `DisclosedClaims` (its claims), `Held`, `PresentedCard`, `TokenStatusList`
+    model       `SdJwt` (an SD-JWT taken apart), `DisclosedClaims`, `Held`, `PresentedCard`, `TokenStatusList`
     issuing     `sign_sd_jwt(payload, hidden, key, randomness)`: each hidden path is a disclosure of its own
     reading     `split(text)`; `disclosed(payload, texts)`: the claims of what was signed and disclosed
     proving     `verify_issued` as its holder; `verify_presented` with the binding to the holder's key
@@ -17,6 +17,6 @@ very disclosures that are shown, for the verifier's own name and a nonce that it
 check a presentation without both. Signatures are ES256, ES384 or EdDSA, chosen by the key, never by a header. Sizes,
 numbers of disclosures and depth are bounded; a status list unpacks to a bounded size.
 
-Elements of arrays keep their places: what was not disclosed is `HIDDEN` in `DisclosedClaims.placed`, so that an index means
-the same to the holder, who knows all elements, and to a verifier, who knows some.
+Elements of arrays keep their places: what was not disclosed is `HIDDEN` in `DisclosedClaims.placed`, so that an index
+means the same to the holder, who knows all elements, and to a verifier, who knows some.
 """
