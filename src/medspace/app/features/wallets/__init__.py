@@ -40,9 +40,9 @@ def _codes() -> "Iterable[str]":
 
 
 def _service(node: "Node") -> "Wallets":
-    from medspace.app.features.wallets.service import Wallets
+    from medspace.app.features.wallets.service import wallets_of
 
-    return Wallets(node)
+    return wallets_of(node)
 
 
 def _routes(wallets: "Wallets") -> "APIRouter":

@@ -56,9 +56,9 @@ class WalletDoor:
     @cached_property
     def wallets(self) -> "Wallets":
         """The service; a connector to which no wallet comes does without."""
-        from medspace.app.features.wallets.service import Wallets  # noqa: PLC0415 - as above
+        from medspace.app.features.wallets import service  # noqa: PLC0415 - as above
 
-        return Wallets(self.node)
+        return service.wallets_of(self.node)
 
     @cached_property
     def page(self) -> "WalletPage":

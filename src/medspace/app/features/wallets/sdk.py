@@ -12,7 +12,7 @@ class WalletsClient(Client):
     """The SDK's methods on wallets."""
 
     def invite_patient(self, patient: str) -> JsonObject:
-        """Invite a patient: `link` for the wallet, and `pin`, the number that is told beside it; once."""
+        """Invite a patient; told once: `link` for a wallet, `page` with the link in it, and the `pin` beside them."""
         return self._post("/wallets/invitations", {"patient": patient})
 
     def wallet_patients(self) -> list[JsonObject]:

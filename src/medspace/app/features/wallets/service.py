@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TypeVar
+from urllib.parse import quote
 
+from medspace.app.node.language import CHINESE, ENGLISH, speaker
 from medspace.app.node.node import Node
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import stamp
@@ -12,6 +14,7 @@ from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
+from medspace.policy import purposes
 from medspace.services.wallets import asking, commitments, forms, issuing, recovering
 from medspace.services.wallets.consents import PatientDesk
 from medspace.services.wallets.errors import ConsentFormError, NoWalletsError
@@ -98,7 +101,14 @@ class Wallets:
         def unit(tx: Transaction, issuer: CardIssuer, now: datetime) -> JsonObject:
             return desk.act(tx, asking.hear(tx, issuer, answer, now), now)
 
-        return await self._unit(unit)
+        outcome = await self._unit(unit)
+        return outcome | {"uses": [self._named(one) for one in outcome["uses"]]} if "uses" in outcome else outcome
+
+    def _named(self, use: JsonObject) -> JsonObject:
+        """A use with the name of the user, and its purpose in words for people."""
+        said = purposes.words(use["purpose"])
+        words = {short: said.render(speaker(language)) for short, language in (("en", ENGLISH), ("zh", CHINESE))}
+        return use | {"name": self.node.names().get(use["user"], ""), "words": words}
 
     async def status_list(self) -> str:
         """The status list of the cards, signed now."""
@@ -139,7 +149,7 @@ class Wallets:
             made = issuing.offer(tx, issuer, patient, now)
             said = {"role": CardRole.SELF.value} | ({"by": by} if by else {})
             record(tx, Entry("wallet.invited", stamp(now), issuer.did, said))
-            return asdict(made)
+            return asdict(made) | {"page": f"{issuer.origin}/#{quote(made.link, safe='')}"}
 
         return await self._unit(unit)
 
@@ -207,3 +217,8 @@ class Wallets:
             return len(standing)
 
         return {"patient": patient, "retired": await self._unit(unit)}
+
+
+def wallets_of(node: Node) -> Wallets:
+    """The wallets of a connector, with whatever decides about uses by consents and knows who used the data."""
+    return Wallets(node)

@@ -57,11 +57,14 @@ def invite(
     """Invite a patient who is with you: a link for the wallet, and a number that you tell them beside it."""
     with session(client, config, json=json, language=lang) as (space, screen):
         made = space.invite_patient(patient)
-        told = msgid("The number is {pin}. Tell it only to the patient; the link is good until {expires}:")
+        told = msgid(
+            "The number is {pin}. Tell it only to the patient. Link for a wallet, and page with it, until {expires}:"
+        )
 
         def people() -> None:
             screen.line(Text(told, {"pin": made["pin"], "expires": made["expires"]}))
-            screen.line(Text("{link}", {"link": made["link"]}))
+            for address in (made["link"], made["page"]):
+                screen.line(Text("{link}", {"link": address}))
 
         screen.show(made, people)
 

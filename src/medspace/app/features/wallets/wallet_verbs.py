@@ -250,9 +250,10 @@ def uses(
     """See who used your data, and for what."""
     with _opened(wallet, json=json, lang=lang) as (mine, screen):
         found = mine.uses(mine.place(at))
+        language = "zh" if screen.language.startswith("zh") else "en"
         columns = [Text(one) for one in (msgid("time"), msgid("who"), msgid("purpose"), msgid("running"))]
         rows = [
-            (one["time"], one["user"], screen.named(str(one["purpose"])), "x" if one["running"] else "")
+            (one["time"], one["name"] or one["user"], one["words"][language], "x" if one["running"] else "")
             for one in found
         ]
         title = counted(len(found), msgid("{count} use"), msgid("{count} uses"))
