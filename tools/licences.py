@@ -26,6 +26,7 @@ OPTIONAL = {
 # What only tests run and nobody ships; the licence does not reach the product.
 ORACLES: Mapping[str, str] = {
     "axe-playwright-python": "MIT by its licence file, which its metadata does not name; brings axe-core, MPL-2.0",
+    "openvc-core": "LGPL-3.0-or-later; checks our SD-JWT VC and status lists, in tests alone",
 }
 
 Package = Mapping[str, str]
