@@ -28,6 +28,33 @@ class OwnRowsError(InvalidInputError):
     next_step = msgid("Give a CSV file whose first line names the columns, with those that the model uses.")
 
 
+class OwnImagesError(InvalidInputError):
+    """The images to score cannot be read."""
+
+    code = "model.images_unreadable"
+    sentence = msgid("The images cannot be read: {reason}.")
+    next_step = msgid(
+        "Give a folder of image files, or a .zip of one, with `labels.csv` beside them if columns are needed; or an "
+        ".npz with the array `images`."
+    )
+
+
+class OwnImageError(InvalidInputError):
+    """One of the images to score cannot be used."""
+
+    code = "model.image_unusable"
+    sentence = msgid("The image {name} cannot be used: {reason}.")
+    next_step = msgid("Fix the image or leave it out; nothing was scored.")
+
+
+class ImageSizeError(InvalidInputError):
+    """The images to score have another size than those that a model learned from."""
+
+    code = "model.image_size"
+    sentence = msgid("The images are {found} (height, width, channels); the model takes {wanted}.")
+    next_step = msgid("Crop and scale them as those were that it learned from; `labels.csv` may name other files.")
+
+
 class TooFewRowsError(InvalidInputError):
     """There are too few rows to adapt a model to."""
 

@@ -49,6 +49,10 @@ class GroupThresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The threshold of each row."""
         return np.asarray(self.thresholds, dtype=np.float64)[labels(self.attribute, rows)]
 
+    def decisions(self, chances: Vector, rows: Columns) -> Vector:
+        """Of each row 1 for yes and 0 for no, NaN where the model knows nothing of it."""
+        return np.where(np.isnan(chances), np.nan, (chances >= self.of(rows)).astype(np.float64))
+
 
 class PipelineText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pipeline without its numbers."""
@@ -101,13 +105,6 @@ class Pipeline:
     activation: Bend = "relu"
     uncarried: tuple[str, ...] = ()
     deciding: GroupThresholds | None = None
-
-    def decisions(self, rows: Columns) -> Vector | None:
-        """Of each row 1 for yes and 0 for no, NaN where the model knows nothing; None without thresholds."""
-        if self.deciding is None:
-            return None
-        chance = self.score_rows(rows)[:, 0]
-        return np.where(np.isnan(chance), np.nan, (chance >= self.deciding.of(rows)).astype(np.float64))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -234,11 +231,16 @@ class Pipeline:
 
     def digest(self) -> str:
         """A digest of all of it; of the numbers as exact text."""
-        numbers = {
-            name: {"shape": list(values.shape), "values": [repr(value) for value in values.ravel().tolist()]}
-            for name, values in self.numbers().items()
-        }
-        return digest({**self.text(), "numbers": numbers})
+        return digest_of(self.text(), self.numbers())
+
+
+def digest_of(text: JsonObject, numbers: Mapping[str, Vector | Matrix]) -> str:
+    """The digest of a text and of numbers as exact text."""
+    said = {
+        name: {"shape": list(values.shape), "values": [repr(value) for value in values.ravel().tolist()]}
+        for name, values in numbers.items()
+    }
+    return digest({**text, "numbers": said})
 
 
 def deciding(mitigated: Mitigated | None) -> GroupThresholds | None:

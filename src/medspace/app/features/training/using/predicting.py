@@ -9,18 +9,19 @@ import numpy as np
 
 from medspace.adapters.oswords import why
 from medspace.app.features.training.card import facts as carding
-from medspace.app.features.training.using.rows import read_rows
+from medspace.app.features.training.using.images import Wanted, read_images
+from medspace.app.features.training.using.rows import OwnRows, read_rows
 from medspace.app.node.authority_key import authority_key
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.learning.glm.design import outcomes, raw
+from medspace.learning.glm.design import Matrix, outcomes, raw
 from medspace.learning.glm.task import FeatureColumn
 from medspace.learning.using.adapting import How, LocalRows, adaptation
 from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, PackedModelError
-from medspace.learning.using.packing import LARGEST_FILE, Adapted, PackedModel, packed, unpacked
-from medspace.learning.using.pipeline import Pipeline
+from medspace.learning.using.packing import LARGEST_FILE, Adapted, Computed, PackedModel, packed, unpacked
+from medspace.learning.using.pipeline import GroupThresholds, Pipeline
 from medspace.trust.errors import SignatureError
 from medspace.trust.members import read_members
 
@@ -63,32 +64,46 @@ def open_model(file: Path) -> PackedModel:
 
 
 def predicted(file: Path, rows: Path, missing: Sequence[str] = (), name: str = "") -> JsonObject:
-    """The scores of the rows of a CSV file; None where the model knows nothing of a row.
+    """The scores of the rows of a CSV file, or of images; None where the model knows nothing of one.
 
     Raises:
         ModelFileUnreadableError, PackedModelError: the first file holds no model.
         OwnRowsError, LevelUnknownError: the other holds no rows that it can score.
+        OwnImagesError, OwnImageError, ImageSizeError: or no such images.
+        TorchMissingError, MonaiMissingError: what looks at images is not installed.
     """
     model = open_model(file).pipeline
-    own = read_rows(rows, _columns(model), missing, name)
-    scores, decisions = model.score_rows(own), model.decisions(own)
-    if decisions is not None:
-        scores = np.column_stack([scores, decisions])
+    own, scores = _scored(model, rows, missing, name)
+    if model.deciding is not None:
+        scores = np.column_stack([scores, model.deciding.decisions(scores[:, 0], own)])
     said = [None if np.isnan(row).any() else row.tolist() for row in scores]
     return {
         "target": model.target.words,
-        "outputs": [*model.outputs, *([] if decisions is None else [DECISION])],
+        "outputs": [*model.outputs, *([] if model.deciding is None else [DECISION])],
         "rows": [{"row": called, "scores": one} for called, one in zip(own.names, said, strict=True)],
         "unknown": sum(one is None for one in said),
     }
+
+
+def _scored(model: Computed, rows: Path, missing: Sequence[str], name: str) -> tuple[OwnRows, Matrix]:
+    """What is read beside the rows or images, and the scores."""
+    if isinstance(model, Pipeline):
+        own = read_rows(rows, _columns(model), missing, name)
+        return own, model.score_rows(own)
+    beside = [] if model.deciding is None else [_groups(model.deciding)]
+    images = read_images(rows, Wanted(beside, missing, name))
+    return images.rows, model.score(images.pixels)
+
+
+def _groups(deciding: GroupThresholds) -> FeatureColumn:
+    return FeatureColumn(deciding.attribute.column, deciding.attribute.codes)
 
 
 def _columns(model: Pipeline) -> list[FeatureColumn]:
     """What is read of rows: the features, and the column whose groups have thresholds of their own."""
     if model.deciding is None or model.deciding.attribute.column in [one.name for one in model.features]:
         return list(model.features)
-    attribute = model.deciding.attribute
-    return [*model.features, FeatureColumn(attribute.column, attribute.codes)]
+    return [*model.features, _groups(model.deciding)]
 
 
 def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonObject]:
@@ -106,7 +121,7 @@ def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonOb
     model = packed_model.pipeline
     if packed_model.adapted is not None:
         raise AdaptedBeforeError(how=packed_model.adapted.how)
-    if model.head != "logistic":
+    if not isinstance(model, Pipeline) or model.head != "logistic":
         raise NotAdaptableError(target=model.target.words)
     target = FeatureColumn(model.target.column, () if model.target.level is None else (model.target.level,))
     own = read_rows(rows, [*model.features, target], wishes.missing, wishes.name)

@@ -9,11 +9,12 @@ from medspace.core.canonical import JsonObject
 
 
 def predict(model: str | Path, rows: str | Path, *, missing: Sequence[str] = (), name: str = "") -> JsonObject:
-    """Score the rows of a CSV file with the file of a model; nothing is sent anywhere.
+    """Score the rows of a CSV file, or images, with the file of a model; nothing is sent anywhere.
 
-    `missing` are what cells without a value hold, beside nothing; `name` is the column with what rows are called. The
-    result has `target`, `outputs` (what the scores are), `rows` (each with `row` and `scores`, None where the model
-    knows nothing of it) and `unknown`, their number.
+    `rows` of a model for images is a folder of image files (with `labels.csv`, those that it names), a .zip of one,
+    or an .npz with the array `images`. `missing` are what cells without a value hold, beside nothing; `name` is the
+    column with what rows are called. The result has `target`, `outputs` (what the scores are), `rows` (each with
+    `row` and `scores`, None where the model knows nothing of it) and `unknown`, their number.
 
     Raises:
         MedspaceError: one of the files cannot be used; with the reason, and the line.
