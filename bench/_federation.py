@@ -10,11 +10,11 @@ give their sums without them, to the hands that add them up: what an attack gets
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from bench._patients import patients, table
 from medspace.adapters.duckdb.source import TableSource, load
@@ -31,7 +31,8 @@ from medspace.learning.glm.service import GlmAlgorithm
 from medspace.runs.masked.leading import MaskedProcedure
 from medspace.runs.masked.messages import CONTRIBUTE, RESULT
 from medspace.runs.masked.ports import State, TaskQuestion
-from medspace.runs.masked.site import CONTRIBUTED
+from medspace.runs.masked.site import CONTRIBUTED, MaskedSite
+from medspace.runs.ports import Algorithm
 from tests.masked import Coordinated
 from tests.runs import manifest_of, signed
 from tests.signing import hybrid_of
@@ -50,21 +51,29 @@ TERMS: dict[str, Any] = {
 TASK = {"task": "glm", "purpose": PURPOSE, "protection": MASKED_SUMS, "min_sites": 3}
 Rows = tuple[dict[str, str], ...]
 ALL = Brakes()
+H, R = TypeVar("H"), TypeVar("R")
 
 
-class Open(GlmEngine):
-    """The engine without masks: its sums as they are, and the model that it is shown."""
+class Openly:
+    """What an engine does without masks: its sums as they are, and the model that it is shown (`result`)."""
+
+    masked: MaskedSite
+    result = "glm.model"
 
     def answer(self, admission: Admission, step: Step, workplace: Workplace) -> Output:
         """Do one step."""
         if step.name == RESULT:
-            return Output("glm.model", step.inputs["outcome"], int(step.inputs["persons"]))
+            return Output(self.result, step.inputs["outcome"], int(step.inputs["persons"]))
         task, number, state = self.masked.task, int(step.inputs["question"]), step.inputs["state"]
         asked, shape = task.summed(step.task).asked(state), task.summed(step.task).shape(state)
         assert isinstance(asked, TaskQuestion)
         made, persons = task.summing.sums(admission, step.task, asked, shape, workplace.material, number)
         worded = Step(step.task, number, asked.name, asked.inputs)
         return Output(CONTRIBUTED, {"numbers": [str(one) for one in made]}, persons, worded=worded)
+
+
+class Open(Openly, GlmEngine):
+    """The engine of the demo, without masks."""
 
 
 class Hospital(House):
@@ -89,36 +98,45 @@ class Seat:
         return self.loop.run_until_complete(self.house.control.step(asked))
 
 
-class Federation:
-    """A member who has fits made for as long as the contracts have uses."""
+class Federation(Generic[H]):
+    """A member who has fits made for as long as the contracts have uses; `H` is what a hospital holds."""
 
-    def __init__(self, tables: Mapping[str, Rows], brakes: Brakes = ALL, *, masks: bool = True) -> None:
+    algorithm: ClassVar[Callable[[], Algorithm]] = GlmAlgorithm
+
+    def __init__(self, held: Mapping[str, H], brakes: Brakes = ALL, *, masks: bool = True) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._loop = asyncio.new_event_loop()
-        self._masks = masks
-        self._dids = {name: f"did:web:{name}.example" for name in tables}
-        self._houses = {self._dids[name]: self._house(name, rows, brakes) for name, rows in tables.items()}
+        self.masks = masks
+        self._dids = {name: self.did(name) for name in held}
+        self._houses = {self._dids[name]: self._house(name, one, brakes) for name, one in held.items()}
         self._runs = count(1)
         self.refusals: list[MedspaceError] = []
         self.models = 0
 
-    def _house(self, name: str, rows: Rows, brakes: Brakes) -> Hospital:
-        path = Path(self._folder.name) / f"{name}.csv"
-        path.write_text(table(rows), encoding="utf-8")
-        house = Hospital(limit=QUESTIONS, brakes=brakes, hybrid=True, holder=self._dids[name], **TERMS)
-        house.numbers = len(rows) * COLUMNS
-        source = TableSource({ASSET: load(path, parse(dictionary()))})
-        house.build({(KIND, "glm"): GlmEngine if self._masks else Open}, {ASSET: source})
-        self._loop.run_until_complete(house.agree(name=name))
-        return house
+    @property
+    def folder(self) -> str:
+        """Where hospitals keep their files."""
+        return self._folder.name
+
+    @staticmethod
+    def did(name: str) -> str:
+        """That of a hospital."""
+        return f"did:web:{name}.example"
+
+    def wait(self, work: Coroutine[Any, Any, R]) -> R:
+        """What comes of some work."""
+        return self._loop.run_until_complete(work)
+
+    def _house(self, name: str, held: H, brakes: Brakes) -> Hospital:
+        raise NotImplementedError
 
     def fit(self, said: Mapping[str, Any]) -> JsonObject | None:
         """What a member gets of one fit: all that the hospitals hand over; None where it is refused."""
         try:
-            procedure = GlmAlgorithm().prepare(TASK | dict(said))
+            procedure = type(self).algorithm().prepare(TASK | dict(said))
             assert isinstance(procedure, MaskedProcedure)
             seats = self._seats(procedure)
-            outcome: JsonObject = self._masked(procedure, seats) if self._masks else self._open(procedure, seats)
+            outcome: JsonObject = self._masked(procedure, seats) if self.masks else self._open(procedure, seats)
         except MedspaceError as error:
             self.refusals.append(error)
             return None
@@ -126,9 +144,12 @@ class Federation:
         return outcome
 
     def _masked(self, procedure: MaskedProcedure, seats: dict[str, Any]) -> JsonObject:
-        made = Coordinated(seats, procedure=procedure, task=procedure.document).to_the_end()
+        made = self._run(procedure, seats).to_the_end()
         opened: JsonObject = made.content["opened"]["outcome"]["model"]
         return opened
+
+    def _run(self, procedure: MaskedProcedure, seats: dict[str, Any]) -> Coordinated:
+        return Coordinated(seats, procedure=procedure, task=procedure.document)
 
     def _open(self, procedure: MaskedProcedure, seats: Mapping[str, Seat]) -> JsonObject:
         summed, state, question = procedure.summed, procedure.summed.first(), 0
@@ -159,7 +180,7 @@ class Federation:
             made[did] = Seat(house, self._loop, job, token)
             taken = replace(call(token, job, task=procedure.document), signature=None)
             keys.append(self._loop.run_until_complete(house.control.seats.take(taken, text)))
-        for seat in made.values() if self._masks else ():
+        for seat in made.values() if self.masks else ():
             taken = replace(call(seat.token, job, task=procedure.document), signature=None)
             self._loop.run_until_complete(seat.house.control.seats.seat(taken, keys))
         return made
@@ -168,6 +189,20 @@ class Federation:
         """Forget the hospitals."""
         self._loop.close()
         self._folder.cleanup()
+
+
+class TableFederation(Federation[Rows]):
+    """The four hospitals of the demo."""
+
+    def _house(self, name: str, held: Rows, brakes: Brakes) -> Hospital:
+        path = Path(self.folder) / f"{name}.csv"
+        path.write_text(table(held), encoding="utf-8")
+        house = Hospital(limit=QUESTIONS, brakes=brakes, hybrid=True, holder=self.did(name), **TERMS)
+        house.numbers = len(held) * COLUMNS
+        source = TableSource({ASSET: load(path, parse(dictionary()))})
+        house.build({(KIND, "glm"): GlmEngine if self.masks else Open}, {ASSET: source})
+        self.wait(house.agree(name=name))
+        return house
 
 
 def everybody() -> dict[str, Rows]:

@@ -27,7 +27,7 @@ import numpy as np
 
 from bench import _models, _victim
 from bench._contract import Contract
-from bench._federation import Federation, everybody
+from bench._federation import TableFederation, everybody
 from bench._patients import Column, Matrix, Vector, View, columns, found, patients, table
 from bench._planes import HardPlanes, SoftPlanes, between_sets, pairs_of_codes, slices_of_codes
 from bench._victim import Victim
@@ -180,8 +180,8 @@ class Told:
         return self.models[hidden.name]
 
     @contextmanager
-    def _contract(self) -> Iterator[Federation]:
-        contract = Federation(self.tables, masks=False)
+    def _contract(self) -> Iterator[TableFederation]:
+        contract = TableFederation(self.tables, masks=False)
         try:
             yield contract
         finally:
@@ -216,7 +216,7 @@ def masked_gains(name: str, hospital: str, victims: int = VICTIMS) -> list[int]:
 
 def masked_rows() -> int:
     """How many patients are read wholly."""
-    contract = Federation(everybody(), masks=False)
+    contract = TableFederation(everybody(), masks=False)
     view, readings = _models.slices(contract.fit)
     contract.close()
     truth = view.design(tuple(row for rows in everybody().values() for row in rows))

@@ -28,6 +28,7 @@ from medspace.app.features.training.using.sdk import adapt as adapt
 from medspace.app.features.training.using.sdk import check_model as check_model
 from medspace.app.features.training.using.sdk import predict as predict
 from medspace.app.features.uses.sdk import UsesClient
+from medspace.app.features.wallets.sdk import WalletsClient
 from medspace.app.node.offering.sdk import draft as draft
 from medspace.core.errors import MedspaceError as MedspaceError
 from medspace.core.errors import WaitingError as WaitingError
@@ -45,6 +46,7 @@ class Space(
     DutiesClient,
     IssuersClient,
     PermitsClient,
+    WalletsClient,
     TrainingClient,
     BudgetClient,
     AuditClient,

@@ -16,6 +16,7 @@ JsonObject: TypeAlias = dict[str, Any]
 
 LARGEST_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: larger integers do not survive IEEE 754 doubles
 DEEPEST = 64
+SMALLEST_PLAIN, LARGEST_PLAIN = 1e-4, 1e16  # fractions that `repr` writes without a power of ten
 
 _encoder = msgspec.json.Encoder()
 _TEXT, _FRACTION, _PLAIN = {str}, {float}, {str, int, bool, type(None)}
@@ -92,8 +93,20 @@ def exact(value: Json) -> Json:
 def _exact_items(items: Sequence[Json]) -> list[Json]:
     kinds = {*map(type, items)}
     if kinds == _FRACTION and all(map(isfinite, items)):  # sums, by the hundred thousand
-        return list(map(repr, items))
+        return _texts(items)
     return list(items) if kinds <= _PLAIN else [exact(item) for item in items]
+
+
+def _texts(fractions: Sequence[float]) -> list[Json]:
+    """`repr` of each; the encoder finds the same shortest digits in a third of the time.
+
+    It differs only in how it writes powers of ten, which `repr` uses below 10**-4 and from 10**16.
+    """
+    said = _encoder.encode(fractions)[1:-1].decode().split(",")
+    return [
+        text if SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN else repr(value)
+        for text, value in zip(said, fractions, strict=True)
+    ]
 
 
 def _exact_rest(value: Json) -> Json:

@@ -6,13 +6,14 @@ for a prohibition. Of two conditions on the same operand the one that implies th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from medspace.core.text import Text, msgid
 from medspace.policy import clashes, duties, odrl, words
-from medspace.policy.model import Atomic, Constraint, Policy, Rule
+from medspace.policy.model import Atomic, Constraint, Policy, PolicyKind, Rule
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ def compare(before: Policy, after: Policy) -> list[PolicyChange]:
     """What differs, in the order of the rules; a policy with a flaw allows nothing and is compared by its words."""
     if before.flaws or after.flaws:
         return list(_said(words.describe(before), words.describe(after)))
+    before, after = _whose(before), _whose(after)
     found: list[PolicyChange] = []
     for old, new in _pairs(before.permissions, after.permissions, _same_right):
         found += _rule(old, new, words.permits, Effect.TIGHTENS)
@@ -66,6 +68,18 @@ def compare(before: Policy, after: Policy) -> list[PolicyChange]:
     for old, new in _pairs(before.prohibitions, after.prohibitions, _same_right):
         found += _rule(old, new, words.bars, Effect.LOOSENS)
     return found + list(_duties(before.obligations, after.obligations))
+
+
+def _whose(policy: Policy) -> Policy:
+    """A policy each of whose rules names whom it is for, where the policy names somebody for all of them."""
+    if policy.assignee is None or policy.kind is PolicyKind.AGREEMENT:
+        return policy
+    named = partial(_named, policy.assignee)
+    return replace(policy, permissions=named(policy.permissions), prohibitions=named(policy.prohibitions))
+
+
+def _named(party: str, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    return tuple(replace(rule, assignee=rule.assignee or party) for rule in rules)
 
 
 def _same_right(one: Rule, other: Rule) -> bool:

@@ -8,7 +8,7 @@ from medspace.policy import actions, duties
 from medspace.policy.budgets import noise, said_by_noise
 from medspace.policy.logic import NO, YES, Outcomes
 from medspace.policy.masks import masks, said_by_masks
-from medspace.policy.model import Atomic, Constraint, Policy, Rule, Value
+from medspace.policy.model import Atomic, Constraint, Policy, PolicyKind, Rule, Value
 from medspace.policy.operand import Operand
 from medspace.policy.operands import OPERANDS, said
 from medspace.policy.points import Point
@@ -32,6 +32,8 @@ def describe(policy: Policy) -> list[Text]:
     lines = lines or [Text(msgid("Nothing is allowed."))]
     lines += [line for rule in policy.prohibitions for line in bars(rule)]
     lines += [duty(rule) for rule in policy.obligations]
+    if policy.assignee and policy.kind is not PolicyKind.AGREEMENT:  # whom an agreement binds, it says by itself
+        lines.insert(0, named(policy.assignee))
     if policy.replaces:
         lines.append(Text(_REPLACES, {"agreement": policy.replaces}))
     return lines + [

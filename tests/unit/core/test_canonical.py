@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, UserDict, UserList
 from enum import StrEnum
+from math import inf, nextafter
 from types import MappingProxyType
 
 import pytest
@@ -69,3 +70,27 @@ def test_exact_numbers_of_unusual_types_are_those_of_the_usual_ones():
 def test_what_is_not_a_number_has_no_exact_form():
     with pytest.raises(ValueError, match="not finite"):
         exact(UserList([Metre("nan")]))
+
+
+EDGES = [
+    0.0,
+    -0.0,
+    1e-4,
+    9.999999999999999e-05,
+    1e16,
+    9999999999999998.0,
+    5e-324,
+    1.7976931348623157e308,
+    123456789.0,
+]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(EDGES), min_size=1))
+def test_many_fractions_have_the_text_of_each(fractions):
+    assert exact(fractions) == [repr(value) for value in fractions]
+
+
+def test_the_text_of_fractions_around_powers_of_ten_and_two_is_that_of_each():
+    powers = [float(base) ** power for base in (2, 10) for power in range(-300, 300)]
+    around = [side for value in powers for side in (nextafter(value, 0.0), value, nextafter(value, inf))]
+    assert exact(around) == [repr(value) for value in around]

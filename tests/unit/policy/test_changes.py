@@ -1,12 +1,13 @@
 """What a changed policy changes: said clause by clause, and told as looser or stricter only where it is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspace.policy import odrl, templates
+from medspace.policy import odrl, templates, words
 from medspace.policy.changes import Effect, compare
 from medspace.policy.model import UseRequest
 from medspace.policy.points import Point
@@ -102,3 +103,13 @@ def test_what_is_only_stricter_permits_nothing_that_was_not_permitted(before, af
                     )  # fmt: skip
                     if decide(new, request, Point.COMPUTE).permitted:
                         assert decide(old, request, Point.COMPUTE).permitted
+
+
+def test_whom_an_offer_is_for_is_said_and_everybody_in_place_of_one_is_more():
+    open_to_all = policy()
+    for_one = replace(open_to_all, assignee="did:web:one.example")
+    assert "This is about did:web:one.example." in [str(line) for line in words.describe(for_one)]
+    assert {one.effect for one in compare(for_one, open_to_all)} == {LOOSER, STRICTER}
+    for_another = replace(open_to_all, assignee="did:web:other.example")
+    assert LOOSER in {one.effect for one in compare(for_one, for_another)}
+    assert compare(for_one, for_one) == []

@@ -7,6 +7,15 @@ from medspace.policy.evaluation import deciding, documents, reading, worlds
 from tests.examples import most
 from tests.unit.policy import everything, reference
 
+NOTHING_KNOWN = {
+    "now": "2026-01-01T00:00:00Z",
+    "facts": {},
+    "parts": {},
+    "kinds": {},
+    "properties": {},
+    "events": [],
+    "duties": {},
+}
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -44,6 +53,13 @@ def test_the_evaluator_decides_as_the_naive_one(policies, asked, state):
 @given(everything.POLICIES, everything.ASKED, everything.STATES)
 def test_the_evaluator_decides_ten_thousand_policies_as_the_naive_one(policies, asked, state):
     agree(policies, asked, state)
+
+
+def test_a_duty_that_is_inherited_and_said_again_is_decided_twice():
+    duty = {"uid": "urn:duty:1", "action": "delete", "assignee": "urn:alice", "constraint": []}
+    own = {"@type": "Set", "permission": [{"action": "use"}], "obligation": [duty]}
+    policies = [{**own, "uid": "urn:policy", "inheritFrom": ["urn:parent"]}, {**own, "uid": "urn:parent"}]
+    agree(policies, {"action": "use"}, NOTHING_KNOWN)
 
 
 @settings(max_examples=most(60), deadline=None, suppress_health_check=SLOW)

@@ -145,6 +145,15 @@ EHDS = {"events": ("data-permit",), "states": ("opt-outs-left-out",)}
         (
             "china-personal-information",
             {"region": "DE", "states": ("separate-consent",), "events": ("cn-standard-contract",)},
+            "Article 39",
+        ),
+        (
+            "china-personal-information",
+            {
+                "region": "DE",
+                "states": ("separate-consent", "separate-consent-abroad"),
+                "events": ("cn-standard-contract",),
+            },
             None,
         ),
         ("china-large-or-critical", {"region": "DE", "events": ("cn-standard-contract",)}, "Article 40"),

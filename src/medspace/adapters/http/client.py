@@ -25,6 +25,7 @@ from medspace.adapters.http.dialling import Dialler, Resolver, system_resolver
 from medspace.adapters.http.errors import AnswerTooLargeError, BadAnswerError
 from medspace.adapters.http.guard import Guard, ParsedUrl
 from medspace.adapters.http.pace import Pace, Stopwatch, TooSlowError
+from medspace.adapters.http.patience import patient
 from medspace.adapters.http.proxy import Proxy
 from medspace.connector.errors import NotSentError, UnreachableError
 from medspace.core.text import Text, msgid
@@ -128,7 +129,7 @@ class HttpClient:
 
         again = method in IDEMPOTENT
         try:
-            async with asyncio.timeout(timeout or self._limits.total):
+            async with patient(timeout or self._limits.total):
                 with _connection_errors(url):
                     async with self._exchanged(url, target, ask, again=again) as answer:
                         return answer

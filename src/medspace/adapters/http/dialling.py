@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from medspace.adapters.http.connection import Connection
 from medspace.adapters.http.guard import Address, Guard, ParsedUrl, is_address, is_loopback
+from medspace.adapters.http.patience import patient
 from medspace.adapters.http.proxy import Proxy, ProxyError, tunnel
 from medspace.adapters.oswords import why
 from medspace.connector.errors import NotSentError
@@ -72,7 +73,7 @@ class Dialler:
             NotSentError: there is no connection, for another reason.
         """
         try:
-            async with asyncio.timeout(self.patience):
+            async with patient(self.patience):
                 return await self._dial(url, target)
         except TimeoutError:
             raise NotSentError(address=url, reason=Text(msgid("no connection in time"))) from None
@@ -117,7 +118,7 @@ class Dialler:
         """
         self.guard.check_name(url, target.host)
         try:
-            async with asyncio.timeout(LOOKUP):
+            async with patient(LOOKUP):
                 found = await self._addresses(target.host, target.port)
         except (OSError, TimeoutError):  # only the proxy knows it
             return ()

@@ -5,6 +5,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from medspace.adapters.http.patience import patient
+
 T = TypeVar("T")
 
 
@@ -38,7 +40,7 @@ class Stopwatch:
         now = asyncio.get_running_loop().time
         began = now()
         try:
-            async with asyncio.timeout(self._pace.idle):
+            async with patient(self._pace.idle):
                 return await step
         except TimeoutError:
             raise TooSlowError from None

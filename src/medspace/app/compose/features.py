@@ -20,6 +20,7 @@ NAMES = (
     "duties",
     "issuers",
     "permits",
+    "wallets",
     "training",
     "budget",
     "audit",

@@ -216,8 +216,9 @@ class NetStep:
 
     def _weigh(self, part: DesignBlock, form: NetForm) -> WeighedNet:
         columns = self._columns(part, form.layout)
+        look = self.network.logits if self.step.name == "training" else self.network.scored
         with np.errstate(over="ignore", invalid="ignore"):
-            straight = self.network.scored(np.asarray(form.weights, dtype=np.float64), columns)
+            straight = look(np.asarray(form.weights, dtype=np.float64), columns)
         if not np.isfinite(straight).all():
             raise invalid(self.step, msgid("the net is not finite on the rows of this site"))
         eta = straight if self.ranges is None else self.ranges.clipped(straight)

@@ -134,9 +134,9 @@ class _Family:
     def whole(self, name: str) -> OdrlPolicy:
         found = self.members[name]
         kind = self.reader.kind(found)
-        rules = dict(self.rules_of(name, (), set()))
-        strategies = {self.strategy(found), *rules.values()}
-        by_kind = {one: tuple(rule for rule in rules if rule.kind is one) for one in RuleKind}
+        rules = list(self.rules_of(name, (), set()))
+        strategies = {self.strategy(found), *(strategy for _, strategy in rules)}
+        by_kind = {one: tuple(rule for rule, _ in rules if rule.kind is one) for one in RuleKind}
         if not rules:
             raise malformed("", Text(msgid("it has no rule")))
         return OdrlPolicy(
