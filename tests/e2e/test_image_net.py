@@ -113,6 +113,20 @@ def test_the_same_task_gives_the_same_bits(run, stage, agreements):
     assert again["model"]["weights"] == run["model"]["weights"]
 
 
+def test_a_densenet_of_monai_is_trained_the_same_way(stage, agreements, capsys):
+    pytest.importorskip("monai", reason="the extra imaging is not installed", exc_type=ImportError)
+    size = {"height": SIDE, "width": SIDE, "channels": 3}
+    dense = {"network": "densenet", "init_features": 6, "growth_rate": 4, "blocks": [2], "bn_size": 2}
+    task = TASK | {"images": size | dense, "max_rounds": 5, "patience": 0}
+    made = stage.space("user").train(task, agreements, wait=PATIENCE)
+    assert made["state"] == "finished", made
+    assert made["model"]["widths"] == [3, 14, 2]
+    losses = [float(loss) for loss in made["model"]["losses"]]
+    assert losses[-1] < losses[0]
+    assert root(["model", made["model"]["id"], "--config", str(stage.nodes["user"].file)]) == 0
+    assert "DenseNet (3-14-2)" in capsys.readouterr().out
+
+
 def test_a_hospital_that_stops_in_between_and_comes_back_changes_no_bit(run, stage, agreements):
     user = stage.space("user")
     begun = user.begin_training(TASK, agreements, patience=PATIENCE)["id"]

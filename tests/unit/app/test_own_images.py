@@ -1,8 +1,10 @@
 """One's own images from a folder, a zip or an .npz: what is read, what is refused, and that the model scores them."""
 
 import struct
+import sys
 import zipfile
 import zlib
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -10,10 +12,22 @@ import pytest
 from medspace.adapters.images import files as image_files
 from medspace.app.features.training.using import images as reading
 from medspace.app.features.training.using.images import Wanted, read_images
-from medspace.app.features.training.using.predicting import predicted
+from medspace.app.features.training.using.predicting import checked, open_model, predicted
 from medspace.learning.glm.task import FeatureColumn
-from medspace.learning.using.errors import ImageSizeError, OwnImageError, OwnImagesError, OwnRowsError
+from medspace.learning.net.convolution import torch
+from medspace.learning.net.errors import TorchMissingError
+from medspace.learning.using.errors import (
+    AdaptedBeforeError,
+    ImageSizeError,
+    NotAdaptableError,
+    OwnClassError,
+    OwnImageError,
+    OwnImagesError,
+    OwnRowsError,
+    TooFewRowsError,
+)
 from medspace.learning.using.packing import PackedModel, packed
+from medspace.sdk import adapt
 from tests.unit.learning.image_models import made, photographs
 
 SICK = (FeatureColumn("sick"), FeatureColumn("sex", ("f", "m")))
@@ -33,6 +47,11 @@ def png(image):
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
     said = b"".join(len(d).to_bytes(4) + k + d + zlib.crc32(k + d).to_bytes(4) for k, d in chunks)
     return b"\x89PNG\r\n\x1a\n" + said
+
+
+def packed_of(model):
+    """The file of a model, signed by nobody."""
+    return packed(PackedModel(model, {"facts": {"parameters": model.digest()}, "signed": {}, "said": {}}, ""))
 
 
 def images(count=3, channels=3, seed=1):
@@ -166,8 +185,7 @@ def test_a_zip_that_would_grow_or_is_locked_or_broken(monkeypatch, tmp_path):
 def test_a_file_of_a_model_scores_its_images(tmp_path):
     pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
     model = made()
-    card = {"facts": {"parameters": model.digest()}, "signed": {}, "said": {}}
-    (tmp_path / "model.safetensors").write_bytes(packed(PackedModel(model, card, "")))
+    (tmp_path / "model.safetensors").write_bytes(packed_of(model))
     seen = photographs(model, 4)
     own = folder(tmp_path / "own", {f"{place}.ppm": pnm(image) for place, image in enumerate(seen)})
     found = predicted(tmp_path / "model.safetensors", own)
@@ -177,3 +195,48 @@ def test_a_file_of_a_model_scores_its_images(tmp_path):
     other = folder(tmp_path / "other", {"a.ppm": pnm(images()[0])})
     with pytest.raises(ImageSizeError, match="6 x 5 x 3"):
         predicted(tmp_path / "model.safetensors", other)
+
+
+def clinic(place, model, grades):
+    """An .npz with as many images as grades, written as the names of the classes."""
+    np.savez(place / "own.npz", images=photographs(model, len(grades)), sick=np.array(grades))
+    (place / "model.safetensors").write_bytes(packed_of(model))
+    return place / "model.safetensors", place / "own.npz", place / "adapted.safetensors"
+
+
+def test_a_net_for_images_is_adapted_to_one_s_own(tmp_path):
+    pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
+    model = made(height=8, width=8, kept=(0, 1, 2))
+    files = clinic(tmp_path, model, ["none", "mild", "mild", "severe", ""] * 10)
+    found = adapt(*files, how="ditto")
+    assert (found["how"], found["rows"]) == ("ditto", 40)  # without those that have no grade
+    assert found["pull"] in (1.0, 0.1, 0.01)
+    packed_model = open_model(files[2])
+    assert packed_model.adapted.how == "ditto"
+    assert packed_model.pipeline.digest() != model.digest()
+    assert checked(files[2], "", datetime.now(UTC))["outcome"] == "unverifiable"
+    with pytest.raises(AdaptedBeforeError):
+        adapt(files[2], files[1], tmp_path / "again.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("head", "grades", "error", "words"),
+    [
+        ("ordinal", ["none", "blind"] * 15, OwnClassError, "blind"),
+        ("classes", ["a", "b"] * 15, NotAdaptableError, "sick"),
+        ("ordinal", ["none", "mild"] * 8, TooFewRowsError, "27"),
+    ],
+)
+def test_what_it_cannot_be_adapted_to_is_said(tmp_path, head, grades, error, words):
+    pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
+    with pytest.raises(error, match=words):
+        adapt(*clinic(tmp_path, made(head=head, height=8, width=8), grades))
+
+
+def test_without_pytorch_the_sentence_says_which_extra(tmp_path, monkeypatch):
+    model, own, _ = clinic(tmp_path, made(), ["none"] * 3)
+    torch.cache_clear()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TorchMissingError, match=r"medspace\[imaging\]"):
+        predicted(model, own)
+    torch.cache_clear()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from threading import local
 from typing import Any
 
 from medspace.core.canonical import JsonObject
@@ -89,7 +90,7 @@ class DenseBlocks:
         """The mean of each channel behind the last block, rectified: images x channels."""
         call = import_module("torch.func").functional_call
         given = {name.removeprefix(PREFIX): part for name, part in zip(names, parts, strict=True)}
-        made = call(_built(self, int(images.shape[1])), given, (images,))
+        made = call(_OWN.net(self, int(images.shape[1])), given, (images,))
         return made.relu().mean(dim=(2, 3))
 
 
@@ -104,8 +105,14 @@ def _norm(name: str, channels: int) -> tuple[WeightArray, WeightArray]:
     )
 
 
-@cache
-def _built(blocks: DenseBlocks, channels: int) -> Any:  # noqa: ANN401 - a module of PyTorch
+class _Nets(local):
+    """Those that a thread has built: while one is called it holds the numbers of the call, so none is shared."""
+
+    def __init__(self) -> None:
+        self.net = cache(built)
+
+
+def built(blocks: DenseBlocks, channels: int) -> Any:  # noqa: ANN401 - a module of PyTorch
     """MONAI's net of this shape without its last layer, and without numbers: they are given at each call.
 
     Raises:
@@ -128,3 +135,6 @@ def _built(blocks: DenseBlocks, channels: int) -> Any:  # noqa: ANN401 - a modul
             norm=("group", {"num_groups": GROUPS}),
         )
         return made.features
+
+
+_OWN = _Nets()

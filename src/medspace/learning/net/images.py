@@ -134,6 +134,7 @@ class AugmentationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_FILTERS)]
+Channels = Annotated[int, msgspec.Meta(ge=2, le=MOST_FILTERS)]  # one alone, of one pixel, cannot be normalised
 Counts = Annotated[list[Count], msgspec.Meta(max_length=MOST_BLOCKS)]
 
 
@@ -144,8 +145,8 @@ class ImageForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     width: Annotated[int, msgspec.Meta(ge=4, le=LONGEST_SIDE)]
     filters: Counts = []
     network: Literal["blocks", "densenet"] = "blocks"
-    init_features: Count | None = None
-    growth_rate: Count | None = None
+    init_features: Channels | None = None
+    growth_rate: Channels | None = None
     blocks: Counts = []
     bn_size: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
     channels: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHANNELS)] = 3

@@ -72,6 +72,11 @@ class ImagePipeline:
         widths = (self.images.looked, *(len(constant) for _, constant in self.layers))
         return ConvNet(self.images, Perceptron(widths, self.activation, head))
 
+    @property
+    def output_head(self) -> OutputHead:
+        """How losses are found from what the head makes scores of."""
+        return self.network.head
+
     @cached_property
     def weights(self) -> Vector:
         """All weights as one vector, in the order of the net."""
@@ -102,6 +107,19 @@ class ImagePipeline:
             for start in range(0, len(values), AT_ONCE)
         ]
         return np.concatenate(found) if found else np.empty((0, self.network.head.outputs))
+
+    def inner(self, values: Pixels) -> Matrix:
+        """What goes into the last layer: the mean over each image and, where training mirrors, its mirror images."""
+        views = self.network.views(self.arranged(values))
+        found: Matrix = sum((self._behind(view) for view in views[1:]), self._behind(views[0]))
+        return found / len(views)
+
+    def _behind(self, view: Matrix) -> Matrix:
+        now = self.network.features(self.weights, view)
+        for matrix, constant in self.layers[:-1]:
+            straight = now @ matrix + constant
+            now = np.tanh(straight) if self.activation == "tanh" else np.maximum(straight, 0.0)
+        return now
 
     def check(self, values: Pixels) -> None:
         """Refuse images of another size.

@@ -19,10 +19,11 @@ from medspace.core.tensors import NUMPY, Tensor, blocks, head, read_head, read_m
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.using import image_pipeline, pipeline
 from medspace.learning.using.errors import PackedModelError
-from medspace.learning.using.image_pipeline import ImagePipeline
+from medspace.learning.using.image_pipeline import ImagePipeline, Pixels
 from medspace.learning.using.pipeline import Pipeline
 
 Computed = Pipeline | ImagePipeline
+Values = Matrix | Pixels  # what one of them takes: value columns, or images
 FORMAT = "medspace-model+1"
 DTYPE = "F64"
 LARGEST_HEAD, LARGEST_FILE = 16 * MIB, 256 * MIB

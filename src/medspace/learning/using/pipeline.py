@@ -20,7 +20,7 @@ from medspace.learning.glm.design import Mask, Matrix, Vector, raw, starts
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.task import FeatureColumn, Target
 from medspace.learning.mitigation.model import Mitigated
-from medspace.learning.net.heads import OutputHead
+from medspace.learning.net.heads import BINARY, OutputHead
 from medspace.learning.using.errors import PackedModelError
 
 Head = Literal["identity", "logistic", "exponential", "hazard", "classes", "ordinal"]
@@ -148,6 +148,24 @@ class Pipeline:
             filled = np.column_stack([filled, gaps[:, self.starts]])
         made: Matrix = (filled[:, self.kept] - self.centre) / self.scale
         return np.where(unknown[:, None], np.nan, made)
+
+    def standardised(self, values: Matrix) -> Matrix:
+        """The columns as their normalisation leaves them."""
+        return self.arranged(values)
+
+    @property
+    def output_head(self) -> OutputHead | None:
+        """How losses are found from what the head makes scores of; None of a model that gives no chances."""
+        if self.head in ("classes", "ordinal"):
+            return OutputHead(self.head, len(self.outputs))
+        return BINARY if self.head == "logistic" else None
+
+    def inner(self, values: Matrix) -> Matrix:
+        """What goes into the last layer."""
+        columns = self.arranged(values)
+        for matrix, constant in self.layers[:-1]:
+            columns = self.bent(columns @ matrix + constant)
+        return columns
 
     def bent(self, straight: Matrix) -> Matrix:
         """What a hidden layer makes of its sums."""

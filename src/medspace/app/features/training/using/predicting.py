@@ -16,16 +16,17 @@ from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
-from medspace.learning.glm.design import Matrix, outcomes, raw
+from medspace.learning.glm.design import Matrix, Vector, outcomes, raw
 from medspace.learning.glm.task import FeatureColumn
-from medspace.learning.using.adapting import How, LocalRows, adaptation
-from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, PackedModelError
-from medspace.learning.using.packing import LARGEST_FILE, Adapted, Computed, PackedModel, packed, unpacked
+from medspace.learning.using.adapting import How, LocalRows, adaptable, adaptation
+from medspace.learning.using.errors import AdaptedBeforeError, NotAdaptableError, OwnClassError, PackedModelError
+from medspace.learning.using.packing import LARGEST_FILE, Adapted, Computed, PackedModel, Values, packed, unpacked
 from medspace.learning.using.pipeline import GroupThresholds, Pipeline
 from medspace.trust.errors import SignatureError
 from medspace.trust.members import read_members
 
 DECISION = "decision"  # 1: yes, at the threshold of the row's group
+LONGEST_CODE = 40  # that is told
 APART = 4  # one in so many persons is set apart to compare
 
 
@@ -107,26 +108,24 @@ def _columns(model: Pipeline) -> list[FeatureColumn]:
 
 
 def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonObject]:
-    """The file of a model that is adapted to the rows of a CSV file, and how good it is beside the untouched one.
+    """The file of a model that is adapted to rows or images, and how good it is beside the untouched one.
 
     Nothing of it goes anywhere; the file holds what was learned from these rows and belongs where they do.
 
     Raises:
         NotAdaptableError, AdaptedBeforeError: it is no model that can be adapted.
         TooFewRowsError: there are too few rows.
-        NotNormalisedError: the wished way is not there for this model.
-        PackedModelError, OwnRowsError: one of the files cannot be used.
+        NotNormalisedError, WayMissingError: the wished way is not there for this model.
+        PackedModelError, OwnRowsError, OwnClassError: one of the files cannot be used.
+        OwnImagesError, OwnImageError, ImageSizeError: or the images.
     """
     packed_model = open_model(file)
     model = packed_model.pipeline
     if packed_model.adapted is not None:
         raise AdaptedBeforeError(how=packed_model.adapted.how)
-    if not isinstance(model, Pipeline) or model.head != "logistic":
+    if not adaptable(model):
         raise NotAdaptableError(target=model.target.words)
-    target = FeatureColumn(model.target.column, () if model.target.level is None else (model.target.level,))
-    own = read_rows(rows, [*model.features, target], wishes.missing, wishes.name)
-    persons = np.unique(own.names, return_inverse=True)[1]
-    local = LocalRows(raw(model.features, own), outcomes(model.target, own), persons)
+    local = _local(model, rows, wishes)
     found = adaptation(model, local, apart=APART, seed=wishes.seed, how=wishes.how)
     # Thresholds of groups were chosen for the chances of the model before.
     adapted = found.model if found.how == "untouched" else replace(found.model, deciding=None)
@@ -134,6 +133,36 @@ def adapt(file: Path, rows: Path, wishes: AdaptingWishes) -> tuple[bytes, JsonOb
     qualities = {"before": asdict(found.before), "after": asdict(found.after)}
     tried = {"compared": dict(found.compared), "pull": found.pull}
     return packed(made), {"how": found.how, "rows": found.rows, **qualities, **tried}
+
+
+def _local(model: Computed, path: Path, wishes: AdaptingWishes) -> LocalRows:
+    """One's own rows or images with their outcomes."""
+    levels = (model.target.level,) if model.target.level is not None else ()
+    target = FeatureColumn(model.target.column, model.outputs if model.head == "ordinal" else levels)
+    values: Values
+    if isinstance(model, Pipeline):
+        own = read_rows(path, [*model.features, target], wishes.missing, wishes.name)
+        values = raw(model.features, own)
+    else:
+        images = read_images(path, Wanted([target], wishes.missing, wishes.name))
+        model.check(images.pixels)
+        own, values = images.rows, images.pixels
+    found = _places(model, own) if model.head == "ordinal" else outcomes(model.target, own)
+    return LocalRows(values, found, np.unique(own.names, return_inverse=True)[1])
+
+
+def _places(model: Computed, own: OwnRows) -> Vector:
+    """The place of the class of each row, NaN where it has none.
+
+    Raises:
+        OwnClassError: one is none of the model's.
+    """
+    place: dict[str | None, float] = {None: np.nan, **{name: float(at) for at, name in enumerate(model.outputs)}}
+    codes = own.codes(model.target.column)
+    other = next((code for code in codes if code not in place), None)
+    if other is not None:
+        raise OwnClassError(column=model.target.column, code=other[:LONGEST_CODE], classes=", ".join(model.outputs))
+    return np.array([place[code] for code in codes], dtype=np.float64)
 
 
 def checked(file: Path, key: str, now: datetime) -> JsonObject:

@@ -34,12 +34,13 @@ def adapt(
     name: str = "",
     seed: int = 0,
 ) -> JsonObject:
-    """Adapt a model for a yes/no outcome to the rows of a CSV file, and write it to `out`; nothing is sent anywhere.
+    """Adapt a model for a yes/no outcome or ordered classes to rows, and write it to `out`; nothing is sent anywhere.
 
-    Without `how`, it is what is best in cross-validation. `name` is the column that says whose a row is. The result
-    has `how`, `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`,
-    `cases`, `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one. `compared` has the log-loss of
-    each way in cross-validation, if one was chosen, and `pull` is how strongly Ditto held it to the shared model.
+    `rows` are a CSV file, or images with `labels.csv` (of an .npz, arrays), as `predict` reads them. Without `how`,
+    it is what is best in cross-validation. `name` is the column that says whose a row is. The result has `how`,
+    `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`, `cases`,
+    `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one. `compared` has the log-loss of each way
+    in cross-validation, if one was chosen, and `pull` is how strongly Ditto held it to the shared model.
 
     Raises:
         MedspaceError: one of the files cannot be used, or there are too few rows.

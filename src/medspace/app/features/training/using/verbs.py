@@ -124,7 +124,7 @@ def _scores(screen: Screen, found: JsonObject, out: Path | None) -> None:
 
 def adapt(
     model: FileArgument,
-    rows: Annotated[Path, typer.Argument(help="Your rows with their outcomes: a CSV file.")],
+    rows: Annotated[Path, typer.Argument(help="Your rows or images with their outcomes, as `predict` reads them.")],
     out: Annotated[Path, typer.Option("--out", help="Write the adapted model to this file.")],
     how: Annotated[
         AdaptingWay | None,
