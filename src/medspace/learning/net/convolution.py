@@ -3,10 +3,12 @@
 All weights are one vector: for each block its kernels (filters x inputs x 3 x 3) and its biases, or the arrays of a
 DenseNet; then the layers of a perceptron on what the blocks leave. Sizes and first weights need no PyTorch, so every
 site can follow a run with it.
-On one machine the same question has the same answer to the bit: one thread, deterministic kernels.
+On one machine the same question has the same answer to the bit: one thread, deterministic kernels. A graphics card is
+used where there is one (CUDA); there PyTorch warns of the few kernels that have no deterministic form.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.errors import TorchMissingError
@@ -25,7 +28,8 @@ from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Var
 from medspace.learning.net.task import Activation
 from medspace.learning.net.weights import KERNEL, of_each
 
-NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory")  # of its allocator, C++, oneDNN
+# Of its allocator, C++, oneDNN, a graphics card.
+NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory", "CUDA out of memory")
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
 Tensor = Any  # PyTorch is imported once somebody trains on images
 Look = Callable[[list[Tensor], Tensor], Tensor]
@@ -33,17 +37,34 @@ Look = Callable[[list[Tensor], Tensor], Tensor]
 
 @cache
 def torch() -> Any:  # noqa: ANN401 - a module
-    """PyTorch, set to give the same bits each time.
+    """PyTorch, set to give the same bits each time; on a graphics card as far as its kernels do.
 
     Raises:
         TorchMissingError: it is not installed.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
     try:
         found = import_module("torch")
     except ModuleNotFoundError:
         raise TorchMissingError from None
     found.set_num_threads(1)
-    found.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own
+    found.use_deterministic_algorithms(True, warn_only=found.cuda.is_available())  # noqa: FBT003 - PyTorch's own
+    return found
+
+
+def device() -> str:
+    """Where nets for images are computed: on a graphics card where there is one (CUDA), else on the processor."""
+    return "cuda" if torch().cuda.is_available() else "cpu"
+
+
+def placed(numbers: npt.NDArray[Any]) -> Tensor:
+    """Numbers where they are computed with, as 32-bit fractions."""
+    return torch().from_numpy(np.ascontiguousarray(numbers, np.float32)).to(device())
+
+
+def taken(made: Tensor) -> npt.NDArray[np.float32]:
+    """What was computed, as an array of ours."""
+    found: npt.NDArray[np.float32] = made.detach().cpu().numpy()
     return found
 
 
@@ -117,7 +138,7 @@ class ConvNet:
         parts, made = self._cut(weights), np.empty((len(rows), count))
         with torch().no_grad():
             for start in range(0, len(rows), AT_ONCE):
-                made[start : start + AT_ONCE] = look(parts, self._pixels(rows[start : start + AT_ONCE])).numpy()
+                made[start : start + AT_ONCE] = taken(look(parts, self._pixels(rows[start : start + AT_ONCE])))
         return made
 
     def scored(self, weights: Vector, rows: Matrix) -> Matrix:
@@ -144,10 +165,10 @@ class ConvNet:
         for part in parts:
             part.requires_grad_(True)  # noqa: FBT003 - PyTorch's own
         said = self._forward(parts, self._pixels(rows))
-        carried = carry(said.detach().numpy().astype(np.float64))
-        back = library.from_numpy(np.ascontiguousarray(carried, np.float32))
+        carried = carry(taken(said).astype(np.float64))
+        back = placed(carried)
         found = library.autograd.grad(said, parts, grad_outputs=back)
-        return np.concatenate([part.numpy().ravel() for part in found]).astype(np.float64)
+        return np.concatenate([taken(part).ravel() for part in found]).astype(np.float64)
 
     @allocating()
     def varied(self, rows: Matrix, source: Varying) -> Matrix:
@@ -163,10 +184,10 @@ class ConvNet:
         map_of = np.stack(
             [[cos * mirrored[0], -sin * mirrored[1], none], [sin * mirrored[0], cos * mirrored[1], none]]
         )
-        moves = library.from_numpy(np.ascontiguousarray(map_of.transpose(2, 0, 1), np.float32))
+        moves = placed(map_of.transpose(2, 0, 1))
         images, sample = self._pixels(rows), library.nn.functional
         grid = sample.affine_grid(moves, list(images.shape), align_corners=False)
-        made: Matrix = sample.grid_sample(images, grid, align_corners=False).numpy()
+        made: Matrix = taken(sample.grid_sample(images, grid, align_corners=False))  # type: ignore[assignment]
         return self._coloured(made, source).reshape(rows.shape)
 
     def _coloured(self, images: Matrix, source: Varying) -> Matrix:
@@ -180,8 +201,7 @@ class ConvNet:
 
     def _pixels(self, rows: Matrix) -> Tensor:
         given = self.images
-        flat = np.ascontiguousarray(rows, np.float32)
-        return torch().from_numpy(flat.reshape(len(rows), given.channels, given.height, given.width))
+        return placed(rows.reshape(len(rows), given.channels, given.height, given.width))
 
     def _cut(self, weights: Vector) -> list[Tensor]:
         """The arrays of the blocks, then matrix and biases of each layer."""
@@ -191,7 +211,7 @@ class ConvNet:
         found, start, flat = [], 0, np.ascontiguousarray(weights, np.float32)
         for shape in shapes:
             end = start + math.prod(shape)
-            found.append(torch().from_numpy(flat[start:end].reshape(shape).copy()))
+            found.append(placed(flat[start:end].reshape(shape).copy()))
             start = end
         return found
 
