@@ -8,15 +8,10 @@ import httpx
 import pytest
 
 from medspace.adapters.sealedfile import SealedFileError
-from medspace.app.features.wallets.wallet import (
-    HospitalAwayError,
-    HospitalRefusedError,
-    NoCardError,
-    Wallet,
-    WalletFileError,
-)
+from medspace.app.features.wallets.wallet import HospitalAwayError, HospitalRefusedError, NoCardError, WalletFileError
 from medspace.services.wallets import holder
 from medspace.trust.credentials import jose
+from medspace.wallet import Wallet
 from tests.e2e.space import staged
 
 WORDS = {"title": "Heart research", "what": "To find out who falls ill.", "who": "Universities."}

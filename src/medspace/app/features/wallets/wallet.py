@@ -26,7 +26,7 @@ from medspace.adapters.system import SystemClock, SystemRandomness
 from medspace.core.canonical import JsonObject, canonical
 from medspace.core.clock import Clock, Randomness, stamp
 from medspace.core.decoding import read_json
-from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, WaitingError
+from medspace.core.errors import InvalidInputError, RefusedError, WaitingError
 from medspace.core.text import Text, msgid
 from medspace.services.wallets import holder
 from medspace.services.wallets.consents import ACKNOWLEDGED, consent_id
@@ -499,6 +499,3 @@ def _form(asked: JsonObject) -> ConsentForm:
         )
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise NoCardError(what=str(asked.get("id"))[:80]) from error
-
-
-__all__ = ["HospitalPlace", "KeptGiven", "KeptWithdrawal", "MedspaceError", "Wallet", "WalletContent"]

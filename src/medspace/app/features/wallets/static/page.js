@@ -165,8 +165,8 @@ function receipt(place, consent) {
   return make("details", {}, text("summary", say("receipt")), list, consent.withdrawal ? text("p", say("proofs", facts)) : null);
 }
 
-function reach() {
-  return make("div", { class: "reach" }, text("p", say("reach_title"), { class: "state" }),
+function reach(title) {
+  return make("div", { class: "reach" }, text("p", say(title), { class: "state" }),
     make("ul", {}, ...WORDS[state.language].reach.map((one) => text("li", one))));
 }
 
@@ -187,7 +187,7 @@ function deciding(place, form) {
   };
   show(make("section", { class: "card" }, text("h2", words(form).title),
     make("dl", {}, text("dt", say("what")), text("dd", words(form).what), text("dt", say("who")), text("dd", words(form).who)),
-    reach(), text("h3", say("two")),
+    reach("reach_title"), text("h3", say("two")),
     make("form", { onsubmit: sign }, question("q1"), question("q2"), text("button", say("sign"), { class: "main" }),
       button(say("cancel"), home))));
 }
@@ -203,7 +203,7 @@ async function consent(place, form) {
 
 function withdrawing(place, given) {
   const running = (state.uses[place.origin] ?? []).filter((one) => one.running).length;
-  show(make("section", { class: "card" }, text("h2", say("withdraw_title", { title: words(given.form).title })), reach(),
+  show(make("section", { class: "card" }, text("h2", say("withdraw_title", { title: words(given.form).title })), reach("reach_now"),
     running ? text("p", say("running", { count: running })) : null,
     button(say("withdraw_now"), () => doing(() => withdraw(place, given)), { class: "danger" }), button(say("cancel"), home)));
 }

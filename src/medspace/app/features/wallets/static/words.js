@@ -31,6 +31,7 @@ export const WORDS = {
     read: "Read and decide",
     again: "Read and decide again",
     reach_title: "If you withdraw later",
+    reach_now: "If you withdraw now",
     reach: [
       "No new use of your data begins from that moment.",
       "Uses that are running leave you out at their next step.",
@@ -105,6 +106,7 @@ export const WORDS = {
     read: "阅读并决定",
     again: "重新阅读并决定",
     reach_title: "如果以后撤回",
+    reach_now: "如果现在撤回",
     reach: ["从那一刻起，不再开始新的使用。", "正在进行的使用，从下一步起不再包含您。", "已经发布的模型保持原样。"],
     two: "两个小问题，确认您真的明白",
     q1: "您可以随时撤回这项同意吗？",
