@@ -23,6 +23,7 @@ NAMES = (
     "training",
     "budget",
     "audit",
+    "consent",
     "tokens",
     "accounts",
     "oidc",
