@@ -242,6 +242,22 @@ def test_confidentiality_is_ordered_and_unlabelled_data_are_the_most_sensitive()
     assert answer([kept], request()).answer is ConsentAnswer.ABSTAIN
 
 
+def test_a_label_that_has_no_order_is_met_by_itself_and_one_that_has_needs_one_of_the_data():
+    other = "http://example.org/sensitivity"
+    named = r4({"type": "permit", "securityLabel": [coding("GENETIC", other)]})
+    genetic = request(elements=(Element(labels=frozenset({f"{other}|GENETIC"})),))
+    assert answer([named], genetic).answer is ConsentAnswer.ALLOW
+    assert answer([named], request(elements=at_level("N"))).answer is ConsentAnswer.NONE
+    normal = r4({"type": "permit", "securityLabel": [coding("N", LEVEL)]})
+    assert answer([normal], genetic).answer is ConsentAnswer.ABSTAIN  # nobody knows how confidential they are
+
+
+def test_a_use_that_may_be_the_one_denied_goes_to_a_person():
+    narrow = r4({"type": "permit", "provision": [{"type": "deny", "purpose": [coding("HRESCH")]}]})
+    assert answer([narrow], request(RESEARCH)).answer is ConsentAnswer.DENY
+    assert answer([narrow], request("dpv:ScientificResearch")).answer is ConsentAnswer.ABSTAIN
+
+
 def test_an_element_that_is_denied_leaves_the_others_open():
     psychiatry, heart = Element(codes=frozenset({"x|psy"})), Element(codes=frozenset({"x|heart"}))
     document = r4(PERMIT | {"provision": [{"type": "deny", "code": [{"coding": [coding("psy", "x")]}]}]})
@@ -265,6 +281,10 @@ def test_what_somebody_else_has_given_is_known():
         {"resourceType": "Patient"},
         r4(PERMIT) | {"patient": {}},
         r4(PERMIT) | {"id": 7},
+        r4("yes"),
+        r4({"type": "permit", "period": "2026"}),
+        r4({"type": "permit", "period": {"end": "soon"}}),
+        r4({"type": "permit", "period": {"start": 2026}}),
         r4({"type": "permit", "period": {"end": "2026-13"}}),
         r4({"type": "permit", "period": {"end": "2026-12-31T12:00:00"}}),  # no zone
         r4({"type": "permit", "purpose": "HRESCH"}),

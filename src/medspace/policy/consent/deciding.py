@@ -157,19 +157,17 @@ def _applies(rule: Provision, asked: _Asked, *, surely: bool) -> bool:
 
 def _purposed(rule: Provision, request: ConsentRequest, *, surely: bool) -> bool:
     wanted = request.purpose or ""
-    return not rule.purposes or any(_within(wanted, one, rule.stance, surely=surely) for one in rule.purposes)
+    return not rule.purposes or any(_within(wanted, one, surely=surely) for one in rule.purposes)
 
 
-def _within(wanted: str, code: str, stance: Stance, *, surely: bool) -> bool:
-    """Whether a use for a purpose is for that of a code; a denial is also met by a use that may include its own."""
+def _within(wanted: str, code: str, *, surely: bool) -> bool:
+    """Whether a use for a purpose is for that of a code; not surely where its purpose is the broader one."""
     named = _meant(code)
     if named is None:
         return not surely
     for one in named:
         inside = purposes.PURPOSES.within(wanted, one)
         if inside or (inside is None and not surely):
-            return True
-        if stance is Stance.DENY and not surely and purposes.PURPOSES.within(one, wanted) is not False:
             return True
     return False
 

@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TABLES = {
     "consent_patients": (),
     "consent_versions": ("patient", "number"),
@@ -26,9 +27,10 @@ def upgrade() -> None:
         op.create_table(
             table,
             sa.Column("id", TEXT, nullable=False),
-            *(sa.Column(key, sa.BigInteger() if key in NUMBERS else TEXT, nullable=False) for key in keys),
+            *(sa.Column(key, INTEGER if key in NUMBERS else TEXT, nullable=False) for key in keys),
             sa.Column("body", sa.Text(), nullable=False),
             sa.PrimaryKeyConstraint("id"),
         )
-        for key in keys:
+        for key in (one for one in keys if one not in NUMBERS):  # a number has its own, which is unique
             op.create_index(f"ix_{table}_{key}", table, [key, "id"], unique=False)
+    op.create_index("uq_consent_versions_number", "consent_versions", ["number"], unique=True)
