@@ -10,6 +10,7 @@ from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
 from medspace.app.features.accounts.sdk import AccountsClient
 from medspace.app.features.audit.sdk import AuditClient
 from medspace.app.features.budget.sdk import BudgetClient
+from medspace.app.features.consent.sdk import ConsentClient
 from medspace.app.features.credentials.sdk import CredentialsClient
 from medspace.app.features.duties.sdk import DutiesClient
 from medspace.app.features.export.sdk import ExportClient
@@ -50,6 +51,7 @@ class Space(
     TrainingClient,
     BudgetClient,
     AuditClient,
+    ConsentClient,
     TokensClient,
     AccountsClient,
     ExportClient,

@@ -24,6 +24,7 @@ NAMES = (
     "training",
     "budget",
     "audit",
+    "consent",
     "tokens",
     "accounts",
     "oidc",
