@@ -12,7 +12,6 @@ from medspace.ledger import kinds
 from medspace.services.wallets import asking, commitments, consents, holder, issuing, recovering
 from medspace.services.wallets.commitments import commit, statement
 from medspace.services.wallets.holder import SignedAnswer
-from medspace.services.wallets.model import thumbprint
 from medspace.trust import dcql
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.jose import split as split_jws
@@ -201,7 +200,7 @@ async def restored(monkeypatch, *, brake):
         stolen = await Patient(hospital, seed=bytes([number]) * 16).receive(await hospital.invite(f"p-{number}"))
         new = Patient(hospital, seed=stolen.seed, pem=holder.new_key(hospital.randomness))
         key = holder.recovery_key(stolen.seed, hospital.issuer.origin)
-        proof = new.proof(key=key, binds=thumbprint(new.key.public))
+        proof = new.proof(key=key, binds=new.key.public.thumbprint)
         await hospital.call(recovering.recover, proof, new.proof())
         got += await worked(stolen.say("state"))
     return got
@@ -225,7 +224,7 @@ async def linked(count):
             given = await patient.consent()
             salt = hospital.randomness.token_bytes(32)
             committed = holder.commitment_of({"act": "withdraw", "consent": given["id"]}, salt)
-            recovery = thumbprint(holder.recovery_key(patient.seed, hospital.issuer.origin).public)
+            recovery = holder.recovery_key(patient.seed, hospital.issuer.origin).public.thumbprint
             claims, receipt = patient.held.disclosed.claims, patient.receipts[0].disclosed.claims
             seen = (claims["patient"], patient.key.public.x, recovery, receipt["salt"], receipt["digest"], committed)
             known[name] |= dict.fromkeys(map(str, seen), number)

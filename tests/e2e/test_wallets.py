@@ -133,9 +133,7 @@ def test_a_second_device_and_a_guardian(stage, tmp_path):
 
 
 def _key(place):
-    from medspace.services.wallets.model import thumbprint  # noqa: PLC0415 - only here
-
-    return thumbprint(holder.key_of(place.key).public)
+    return holder.key_of(place.key).public.thumbprint
 
 
 def test_an_authority_that_is_down_is_told_later(stage, wallet):

@@ -27,7 +27,6 @@ from medspace.services.wallets.model import (
     AnsweredRequest,
     HolderKey,
     PatientRecord,
-    thumbprint,
 )
 from medspace.trust import dcql
 from medspace.trust.credentials import jose
@@ -165,7 +164,7 @@ def _shown(vp_token: str) -> str:
 
 def _standing(tx: Transaction, presented: PresentedCard, now: datetime) -> tuple[HolderKey, PatientRecord]:
     """The key and the patient of a card, as they stand here now, whatever the card says."""
-    holder = tx.get(HOLDERS, thumbprint(presented.card.holder_key))
+    holder = tx.get(HOLDERS, presented.card.holder_key.thumbprint)
     if holder is None or holder.retired or instant(holder.until) <= now:
         raise WalletKeyError
     patient = tx.get(PATIENTS, holder.patient)

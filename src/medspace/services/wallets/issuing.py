@@ -37,7 +37,6 @@ from medspace.services.wallets.model import (
     CardRole,
     HolderKey,
     PatientRecord,
-    thumbprint,
 )
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.jose import SigningKey
@@ -227,7 +226,7 @@ def bind(
     """
     known(tx, issuer, patient)
     ends = min(now + CARD_YEARS, instant(until)) if until else now + CARD_YEARS
-    holder = HolderKey(thumbprint(key), patient, role, _place(tx, issuer), stamp(now), stamp(ends), recovery=recovery)
+    holder = HolderKey(key.thumbprint, patient, role, _place(tx, issuer), stamp(now), stamp(ends), recovery=recovery)
     if tx.get(HOLDERS, holder.id) is not None:
         raise WalletProofError
     tx.insert(HOLDERS, holder)

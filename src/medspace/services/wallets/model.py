@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import sha256
 
-from medspace.core.canonical import JsonObject, canonical
+from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
-from medspace.trust.credentials.model import PublicJwk
-from medspace.trust.jws import encode
 
 IDENTITY, RECEIPT = "urn:medspace:patient:1", "urn:medspace:consent-receipt:1"  # the types of cards
 
@@ -17,11 +14,6 @@ class CardRole(StrEnum):
 
     SELF = "self"
     GUARDIAN = "guardian"
-
-
-def thumbprint(key: PublicJwk) -> str:
-    """The name of a key: RFC 7638, SHA-256."""
-    return encode(sha256(canonical(key.json())).digest())
 
 
 @dataclass(frozen=True, slots=True)

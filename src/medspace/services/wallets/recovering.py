@@ -14,7 +14,7 @@ from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
 from medspace.services.wallets.errors import RecoveryError, WalletMessageError, WalletProofError
 from medspace.services.wallets.issuing import LONGEST_PROOF, CardIssuer, bind, proven_key, retire
-from medspace.services.wallets.model import HOLDERS, CardRole, thumbprint
+from medspace.services.wallets.model import HOLDERS, CardRole
 from medspace.trust.credentials import jose
 
 RECOVER = "/wallet/recover"
@@ -46,9 +46,9 @@ def recover(tx: Transaction, issuer: CardIssuer, recovery: str, proof: str, now:
         RecoveryError: the code belongs to no wallet here.
     """
     old, new = proven_key(issuer, recovery, now), proven_key(issuer, proof, now)
-    if jose.split(recovery, LONGEST_PROOF, own_key=True).payload.get("binds") != thumbprint(new):
+    if jose.split(recovery, LONGEST_PROOF, own_key=True).payload.get("binds") != new.thumbprint:
         raise WalletProofError
-    name = thumbprint(old)
+    name = old.thumbprint
     lost = [one for one in each(tx, HOLDERS, {"recovery": name}) if one.role is CardRole.SELF]
     if not lost:
         raise RecoveryError

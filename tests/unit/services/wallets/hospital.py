@@ -15,7 +15,7 @@ from medspace.services.wallets.asking import client_id, hear, request_for
 from medspace.services.wallets.consents import PatientDesk, consent_id
 from medspace.services.wallets.forms import consent_of
 from medspace.services.wallets.issuing import CardIssuer
-from medspace.services.wallets.model import FORMS, ConsentForm, thumbprint
+from medspace.services.wallets.model import FORMS, ConsentForm
 from medspace.trust.credentials.jose import Ed25519Key
 from medspace.trust.sdjwt.vc import verify_issued
 
@@ -119,7 +119,7 @@ class Patient:
         at = self.hospital
         self.pem = holder.new_key(at.randomness)
         token = await at.redeem(invitation or await at.invite())
-        recovery = thumbprint(holder.recovery_key(self.seed, at.issuer.origin).public)
+        recovery = holder.recovery_key(self.seed, at.issuer.origin).public.thumbprint
         text = await at.call(issuing.card_for, token, self.proof(), recovery=recovery)
         self.held = verify_issued(text, at.issuer.keys, at.now)
         return self

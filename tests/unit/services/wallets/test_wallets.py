@@ -14,7 +14,7 @@ from medspace.services.wallets import forms, holder, issuing
 from medspace.services.wallets.commitments import MOST_A_MINUTE, commit, statement
 from medspace.services.wallets.consents import ACKNOWLEDGED, LONGEST_GUARD
 from medspace.services.wallets.holder import HospitalRequestError, SignedAnswer
-from medspace.services.wallets.model import CardRole, thumbprint
+from medspace.services.wallets.model import CardRole
 from medspace.services.wallets.ports import UseOfPatient
 from medspace.services.wallets.recovering import read_recovery, recover
 from medspace.trust.credentials import jose
@@ -356,7 +356,7 @@ async def test_a_second_device_retires_the_one_that_was_lost(hospital, patient):
     second = Patient(hospital, seed=b"e" * 16)
     await second.receive(issuing.Invitation(invitation["link"], invitation["pin"], invitation["expires"]))
     second.number = (await second.say("state"))["last"]
-    lost = thumbprint(patient.key.public)
+    lost = patient.key.public.thumbprint
     await second.say("retire", key=lost)
     await refused(patient.say("state"), "wallet.key")
     keys = {one["id"]: one["retired"] for one in (await second.say("state"))["keys"]}
@@ -379,7 +379,7 @@ async def test_a_guardian_consents_and_withdraws_until_the_end_and_does_no_more(
     given = await guardian.consent()
     assert await guardian.withdraw(given["id"])
     await refused(guardian.say("invite", role="self"), "wallet.guardian")
-    await refused(guardian.say("retire", key=thumbprint(patient.key.public)), "wallet.guardian")
+    await refused(guardian.say("retire", key=patient.key.public.thumbprint), "wallet.guardian")
     hospital.now += timedelta(days=30)
     await refused(guardian.say("state"), "sdjwt.expired")
     for end in ("", "soon", stamp(hospital.now), stamp(hospital.now + LONGEST_GUARD + timedelta(days=1))):
@@ -392,7 +392,7 @@ async def test_a_wallet_on_a_thiefs_phone_is_worth_nothing_once_the_code_was_use
     new = Patient(hospital, seed=seed)
     new.pem = holder.new_key(hospital.randomness)
     key = holder.recovery_key(seed, ORIGIN)
-    proof = new.proof(key=key, binds=thumbprint(new.key.public))
+    proof = new.proof(key=key, binds=new.key.public.thumbprint)
     text = await hospital.call(recover, proof, new.proof())
     new.held = issuing_held(hospital, text)
     assert new.held.disclosed.claims["patient"] == patient.held.disclosed.claims["patient"]
@@ -404,7 +404,7 @@ async def test_a_wallet_on_a_thiefs_phone_is_worth_nothing_once_the_code_was_use
     await refused(hospital.call(recover, proof, stolen.proof()), "wallet.proof")
     await refused(hospital.call(recover, proof, new.proof()), "wallet.proof")
     wrong = holder.recovery_key(b"x" * 16, ORIGIN)
-    other = stolen.proof(key=wrong, binds=thumbprint(stolen.key.public))
+    other = stolen.proof(key=wrong, binds=stolen.key.public.thumbprint)
     await refused(hospital.call(recover, other, stolen.proof()), "wallet.recovery")
 
 
@@ -433,7 +433,7 @@ async def test_two_hospitals_have_nothing_of_a_wallet_in_common():
     assert here.seed == there.seed
     for one in ("patient", "cnf"):
         assert here.held.disclosed.claims[one] != there.held.disclosed.claims[one]
-    keys = {thumbprint(holder.recovery_key(one.seed, one.hospital.issuer.origin).public) for one in (here, there)}
+    keys = {holder.recovery_key(one.seed, one.hospital.issuer.origin).public.thumbprint for one in (here, there)}
     assert len(keys) == 2
 
 

@@ -71,6 +71,7 @@ def test_a_path_selects(path, found):
 def test_a_path_over_values_of_different_kinds_selects_nothing():
     assert selected({"a": [{"b": 1}, 7]}, ("a", None, "b")) == ()
     assert selected({"a": [{"b": 1}, HIDDEN]}, ("a", None, "b")) == ((("a", 0, "b"), 1),)
+    assert repr(HIDDEN) == "HIDDEN"
 
 
 def test_values_are_compared_with_their_kind():

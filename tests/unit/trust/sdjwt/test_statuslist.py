@@ -7,7 +7,7 @@ import pytest
 
 from medspace.trust.credentials import jose
 from medspace.trust.jws import encode
-from medspace.trust.sdjwt.errors import CardRevokedError, CardSuspendedError, TokenStatusError
+from medspace.trust.sdjwt.errors import CardRevokedError, CardSuspendedError, SdJwtMalformedError, TokenStatusError
 from medspace.trust.sdjwt.model import StatusReference
 from medspace.trust.sdjwt.statuslist import (
     MOST_BYTES,
@@ -18,6 +18,7 @@ from medspace.trust.sdjwt.statuslist import (
     sign_token_status_list,
     verify_token_status_list,
 )
+from medspace.trust.sdjwt.vc import status_reference
 from tests.unit.trust.sdjwt.cards import ISSUER, ISSUER_KEY, KEYS, LIST, NOW, THIEF_KEY
 
 DAY = timedelta(hours=24)
@@ -118,3 +119,24 @@ def test_a_list_says_nothing_beyond_its_end_its_size_or_its_address():
 def test_no_such_list(statuses, size, bits):
     with pytest.raises(ValueError, match="no such"):
         pack(statuses, size, bits)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"status_list": {"idx": -1, "uri": LIST}},
+        {"status_list": {"idx": True, "uri": LIST}},
+        {"status_list": {"idx": "1", "uri": LIST}},
+        {"status_list": {"idx": 1, "uri": ""}},
+        {"status_list": {"idx": 1, "uri": LIST + "x" * 3000}},
+        {"status_list": []},
+        {},
+        [],
+        "none",
+    ],
+)
+def test_a_status_that_cannot_be_looked_up_is_refused_and_not_taken_for_none(said):
+    with pytest.raises(SdJwtMalformedError):
+        status_reference(said)
+    assert status_reference(None) is None
+    assert status_reference({"status_list": {"idx": 1, "uri": LIST}}) == StatusReference(LIST, 1)

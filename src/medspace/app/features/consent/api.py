@@ -31,7 +31,7 @@ class WithdrawalBody(Body):
     consent: Text = ""
 
 
-class PatientBody(Body):
+class PatientDaysBody(Body):
     """A patient, the day of her majority and that of her death."""
 
     patient: Text
@@ -42,7 +42,7 @@ class PatientBody(Body):
 class PatientsBody(Body):
     """Patients."""
 
-    patients: Annotated[list[PatientBody], Field(max_length=1_000)]
+    patients: Annotated[list[PatientDaysBody], Field(max_length=1_000)]
 
 
 class ElementBody(Body):

@@ -26,7 +26,7 @@ PAGES = PortalPages(
         MenuEntry(
             "/consent",
             msgid("Consents"),
-            "c",
+            "i",
             "data",
             READERS,
             msgid("Consents of patients: whom each purpose reaches, and whether every use was inside consent."),

@@ -83,6 +83,20 @@ FEATURE = Feature(
     routes=_routes,
     public=_public,
     verbs=_verbs,
-    local_verbs=("wallet",),
+    local_verbs=tuple(
+        f"wallet {verb}"
+        for verb in (
+            "cards",
+            "consent",
+            "devices",
+            "forms",
+            "invite",
+            "new",
+            "receive",
+            "recover",
+            "uses",
+            "withdraw",
+        )
+    ),
     client=client,
 )

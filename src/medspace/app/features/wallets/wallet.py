@@ -32,7 +32,7 @@ from medspace.services.wallets import holder
 from medspace.services.wallets.consents import ACKNOWLEDGED, consent_id
 from medspace.services.wallets.forms import consent_of
 from medspace.services.wallets.issuing import CARD, CREDENTIAL, GRANT, NONCE, TOKEN
-from medspace.services.wallets.model import IDENTITY, RECEIPT, ConsentForm, thumbprint
+from medspace.services.wallets.model import IDENTITY, RECEIPT, ConsentForm
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.jose import EcKey
 from medspace.trust.did import base_url
@@ -224,7 +224,7 @@ class Wallet:
         form = {"grant_type": GRANT, "pre-authorized_code": offer.code, "tx_code": pin}
         token = str(self._post(offer.origin + TOKEN, form=form).get("access_token", ""))
         key = holder.key_of(pem := holder.new_key(self._randomness))
-        recovery = thumbprint(self._recovery(offer.origin).public)
+        recovery = self._recovery(offer.origin).public.thumbprint
         wish = {
             "credential_configuration_id": CARD,
             "proofs": {"jwt": [self._proof(offer.origin, key)]},
@@ -241,7 +241,7 @@ class Wallet:
         """
         origin = holder.origin_of(url)
         key = holder.key_of(pem := holder.new_key(self._randomness))
-        proof = self._proof(origin, self._recovery(origin), binds=thumbprint(key.public))
+        proof = self._proof(origin, self._recovery(origin), binds=key.public.thumbprint)
         found = self._post(f"{origin}/wallet/recover", {"recovery": proof, "proof": self._proof(origin, key)})
         place = self._take(origin, pem, found)
         self.refresh(place)

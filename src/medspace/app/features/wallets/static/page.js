@@ -267,14 +267,15 @@ function speak(language) {
   hospitals = new Hospitals(language);
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   document.title = $("title").textContent = say("title");
-  const theme = localStorage.getItem("theme") ?? "auto";
+  const { theme } = state;
   const { themes } = WORDS[language];
   $("choices").replaceChildren(
-    choice("language", { en: "English", zh: "中文" }, language, (value) => (localStorage.setItem("language", value), speak(value), home())),
-    choice("theme", themes, theme, (value) => (localStorage.setItem("theme", value), colour(value))));
+    choice("language", { en: "English", zh: "中文" }, language, (value) => (put("language", value), speak(value), home())),
+    choice("theme", themes, theme, (value) => (put("theme", value), colour(value))));
 }
 
 function colour(theme) {
+  state.theme = theme;
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }
@@ -292,8 +293,8 @@ async function refresh() {
 }
 
 async function start() {
-  colour(localStorage.getItem("theme") ?? "auto");
-  speak(localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en"));
+  colour((await get("theme")) ?? "auto");
+  speak((await get("language")) ?? (navigator.language.startsWith("zh") ? "zh" : "en"));
   state.places = (await get("places")) ?? [];
   state.root = (await get("root")) ?? null;
   const invited = location.hash.length > 1;
