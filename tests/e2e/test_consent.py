@@ -51,7 +51,10 @@ def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage)
     run = trained(stage, agreement)
     assert run["model"]["quality"]["sites"][0]["rows"] == 40
 
-    (use,) = clinic.uses_of_patient("p1-0")
+    (traced,) = clinic.uses_of_patient("p1-0")
+    use = traced["use"]
+    assert (traced["purpose"], traced["running"], traced["user"]) == (PURPOSE, False, stage.nodes["user"].did)
+    assert traced["released"] > 0
     assert clinic.uses_of_patient("p1-41") == []
     _proved(clinic, use)
     assert clinic.replay_consent()["outside"] == []

@@ -84,7 +84,7 @@ def options(
 
 # The verbs that work on files and ask no connector, and the option, by its parameter, with which one asks after all.
 ASKS_NOBODY: Mapping[str, str] = {
-    **dict.fromkeys(("demo", "pilot permit", "pilot retina", "up"), ""),
+    **dict.fromkeys(("demo", "pilot consent", "pilot permit", "pilot retina", "up"), ""),
     "doctor": "member",
     **dict.fromkeys((path for feature in FEATURES for path in feature.local_verbs), ""),
 }

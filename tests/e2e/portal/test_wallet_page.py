@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from medspace.app.features.wallets import service
 from medspace.core.canonical import canonical
+from medspace.services.consents import signed
 from medspace.services.wallets.ports import UseOfPatient
-from tests.e2e.portal.browser import AXE, RULES, WIDTHS, browsing
+from tests.e2e.portal.browser import AXE, RULES, WIDTHS, browsing, visiting
+from tests.e2e.portal.keys import confirm
 from tests.e2e.space import PURPOSE, staged
 from tests.e2e.test_wallets import FORM
 
@@ -40,18 +41,16 @@ EXTRACT = """async () => {
 }"""
 
 
-class Known:
-    """What knows who used the data."""
-
-    def uses(self, tx, patient):
-        return [UseOfPatient("2026-11-01T08:00:00.000Z", "did:web:user.example", PURPOSE, running=True, entry=7)]
+def used(tx, patient, most):
+    """A use of everybody's data."""
+    return [UseOfPatient("2026-11-01T08:00:00.000Z", "did:web:user.example", PURPOSE, running=True, entry=7)]
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wallet-page")
     with pytest.MonkeyPatch.context() as patch, staged(folder) as stage:
-        patch.setattr(service, "wallets_of", lambda node: service.Wallets(node, uses=Known()))
+        patch.setattr(signed, "uses", used)
         stage.add("authority")
         clinic = stage.add("clinic")
         origin = f"http://localhost:{clinic.config.public.port}"
@@ -228,3 +227,27 @@ def test_nothing_of_anybody_is_in_a_cache_or_a_storage_that_scripts_read(person)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_the_data_office_sees_what_was_said_in_a_wallet_and_records_a_withdrawal(stage, person, browser):
+    person.invited("p-41")
+    person.press("Fetch my card")
+    person.press("I have written it down")
+    person.sees("You have not decided")
+    person.consents()
+    person.sees("Thank you. The receipt is in your wallet.")
+    clinic = stage.nodes["clinic"]
+    with visiting(browser, f"http://localhost:{clinic.config.private.port}") as officer:
+        officer.enter(stage.space("clinic").portal_link()["url"])
+        confirm(officer)
+        officer.open("/consent")
+        officer.suits()
+        officer.page.get_by_label("The patient, as the rows of the dataset say it").fill("p-41")
+        officer.page.get_by_role("button", name="What did this patient say?").click()
+        officer.page.get_by_role("heading", name="Patient p-41").wait_for()
+        assert "p-41" not in officer.page.url
+        officer.suits()
+        officer.page.get_by_text("counts", exact=True).wait_for()
+        officer.page.get_by_role("button", name="Record the withdrawal").click()
+        officer.page.get_by_text("withdrawn", exact=True).wait_for()
+        assert stage.space("clinic").explain_consent("p-41")["consents"][0]["why"] == "withdrawn"

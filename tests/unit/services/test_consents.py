@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.calls import Visit
 from medspace.connector.usage.model import Job
+from medspace.core.clock import stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Step
 from medspace.policy.consent.model import seconds
+from medspace.policy.consent.reading import ACT_REASON
 from medspace.policy.model import UseRequest
-from medspace.services.consents import commitments, recording
+from medspace.services.consents import commitments, recording, tracing
+from medspace.services.consents import signed as wallet
 from medspace.services.consents.conditions import ConsentCondition
 from medspace.services.consents.model import ElementCodes
 from medspace.services.consents.recording import RecordedAs
-from tests.unit.connector.uses import KIND, NOW, PURPOSE
+from medspace.services.wallets.ports import SignedConsent, SignedWithdrawal
+from tests.unit.connector.uses import ASSET, KIND, NOW, PURPOSE, USER
 from tests.unit.services.consents import Clinic, document, task
 
 PATIENCE = 30  # seconds
@@ -286,3 +290,54 @@ async def test_an_edition_count_watched_while_one_patient_withdraws_stays_the_sa
 
 def test_seconds_are_those_of_utc():
     assert seconds(NOW) == 1795435200
+
+
+def signed(patient, number, time, *, guardian=False):
+    """A consent of release 4 as a wallet signs it: the patient is a pseudonym in it."""
+    consent = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"code": "research"}]},
+        "patient": {"reference": "Patient/a-pseudonym"},
+        "dateTime": time,
+        "provision": {"type": "permit", "purpose": [{"system": ACT_REASON, "code": "HRESCH"}]},
+    }
+    return SignedConsent(f"x-{number}", patient, "a-pseudonym", number, time, consent, "evidence", guardian)
+
+
+async def test_what_was_signed_in_a_wallet_counts_until_it_is_withdrawn_and_each_use_of_her_is_told():
+    clinic = Clinic()
+    await clinic.ready(range(1, 40))
+    await clinic.database.write(lambda tx: wallet.accept(tx, clinic.office(), signed("0", 3, stamp(NOW))))
+    salt = "ab" * 32
+    kept = await clinic.database.write(lambda tx: wallet.salt_of(tx, "0", salt))
+    assert (
+        await clinic.database.write(lambda tx: wallet.salt_of(tx, "0", salt)) == kept != salt
+    )  # her first one stays
+    assert await clinic.database.write(lambda tx: wallet.salt_of(tx, "new", salt)) == salt
+    await clinic.open()
+    token = await clinic.start()
+    assert not isinstance(await clinic.ask(token), str)
+    assert clinic.counted() == set(range(40))
+    (used,) = await clinic.database.read(lambda tx: wallet.uses(tx, "0", 10))
+    assert (used.purpose, used.running, used.user) == (PURPOSE, True, USER)
+    (traced,) = await clinic.database.read(lambda tx: tracing.uses_of(tx, "0"))
+    assert (traced.released, traced.dataset, traced.entry) == (1, ASSET, used.entry)
+    assert await clinic.database.read(lambda tx: tracing.uses_of(tx, "new")) == []
+    assert await clinic.database.read(lambda tx: wallet.uses(tx, "nobody", 10)) == []
+    ends = SignedWithdrawal("x-3", "0", 4, stamp(NOW), "evidence")
+    await clinic.database.write(lambda tx: wallet.withdraw(tx, clinic.office(), ends))
+    await clinic.database.write(
+        lambda tx: wallet.withdraw(tx, clinic.office(), replace(ends, consent="x-9"))
+    )  # never heard of
+    assert await clinic.ask(token, name="mean") == "use.rows_changed"
+
+
+async def test_what_a_guardian_has_signed_ends_when_the_child_is_of_age():
+    clinic = Clinic()
+    await clinic.ready(range(1, 40))
+    said = signed("0", 1, stamp(NOW), guardian=True)
+    await clinic.database.write(lambda tx: wallet.accept(tx, clinic.office(), said))
+    await clinic.open()
+    assert not isinstance(await clinic.ask(await clinic.start()), str)
+    assert clinic.counted() == set(range(1, 40))  # nobody knows when she is of age

@@ -44,6 +44,7 @@ from medspace.core.canonical import JsonObject
 from medspace.core.decoding import know_forms
 from medspace.core.text import Text, msgid
 from medspace.services.tokens.service import Tokens
+from medspace.services.wallets.ports import PatientOffice
 from medspace.trust.model import Caller
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Connector:
         self.config = base.config
         self.features = base.parts.features
         self._membership = membership
-        self.node = node_of(base, membership, road, self._standing, self._authenticate)
+        self.node = node_of(base, membership, road, self._standing, self._authenticate, self._patients)
         said = [one.announced(base.config) for one in self.features if one.announced is not None]
         announced = [one for one in said if one is not None]
         self._entrances = [*self._other_entrances()]
@@ -157,6 +158,11 @@ class Connector:
                 said += sentences
         return shown, said
 
+    def _patients(self) -> PatientOffice | None:
+        """Where what patients sign counts."""
+        made = [feature.patients for feature in self.features if feature.patients is not None]
+        return made[0](self.node) if made else None
+
     async def work(self) -> None:
         """All background work: assets, messages, members list, checkpoints, stale processes, features."""
         async with asyncio.TaskGroup() as tasks:
@@ -186,6 +192,7 @@ def node_of(
     road: Road,
     standing: Callable[[str], Awaitable[Standing]],
     authenticate: Authenticate,
+    patients: Callable[[], PatientOffice | None],
 ) -> Node:
     """The connector as its features see it."""
     return Node(
@@ -217,6 +224,7 @@ def node_of(
         usage=road.usage,
         seat_keys=road.identity,
         standing=standing,
+        patients=patients,
     )
 
 

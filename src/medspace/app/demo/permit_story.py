@@ -6,7 +6,7 @@ a process of its own, asked with the same SDK that everybody uses.
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from medspace.app.compose.sdk import Space, connect
 from medspace.app.demo.data import HOSPITALS
 from medspace.app.demo.processes import started
 from medspace.app.demo.space import ASSET, PURPOSE, Party, free_ports, hold_hospital, lay_out
-from medspace.app.demo.story import DemoError, DemoFolderError, heart_task
+from medspace.app.demo.story import DemoFolderError, heart_task
+from medspace.app.demo.waiting import refusal_of, until
 from medspace.app.doors.cli.screen import Screen
-from medspace.app.doors.sdk import SpaceError
 from medspace.core.canonical import JsonObject
 from medspace.core.engine import COORDINATOR_SEES_SUMS
 from medspace.core.text import Text, msgid
 
-PATIENCE, PAUSE = 30.0, 0.02  # seconds for one step of the story, and between two looks
 OPTED_OUT = tuple(str(number) for number in range(1, 13))  # rows of twelve patients
 TRAIN = "medspace:train"
 APPLICATION: JsonObject = {
@@ -87,30 +86,30 @@ def tell_permit(members: Sequence[Party], spaces: Mapping[str, Space]) -> JsonOb
         body.admit(party.did, name=party.name, region=party.region, roles=[party.role])
         spaces[party.key].refresh()
     body.believe("DataPermit", [at.did], where=f"{at.did}#permits")
-    refused = _refusal(lambda: user.negotiate(holder.did, ASSET))
+    refused = refusal_of(lambda: user.negotiate(holder.did, ASSET))
     case = user.apply_for_permit(at.did, {**APPLICATION, "datasets": [{"holder": holder.did, "dataset": ASSET}]})[
         "id"
     ]
-    _until(lambda: body.permit(case))
+    until(lambda: body.permit(case))
     body.ask_permit(case, "How long will you keep the model?")
-    _until(lambda: user.permit(case)["state"] == "questioned")
+    until(lambda: user.permit(case)["state"] == "questioned")
     user.answer_permit(case, "Until the end of 2029, then it is deleted.")
-    _until(lambda: body.permit(case)["state"] == "applied")
+    until(lambda: body.permit(case)["state"] == "applied")
     body.decide_permit(
         case,
         "It serves research, and no record leaves the hospital.",
         granted=True,
         less={"people": ["Ada Example"], "conditions": ["The model is published."], "fees": "120.00 EUR"},
     )
-    _until(lambda: user.permit(case)["state"] == "granted")
-    _until(lambda: any(one["state"] == "holds" for one in hospital.received_credentials()))
+    until(lambda: user.permit(case)["state"] == "granted")
+    until(lambda: any(one["state"] == "holds" for one in hospital.received_credentials()))
     hospital.set_opt_outs(ASSET, "id", OPTED_OUT)
     agreement = user.negotiate(holder.did, ASSET)
     run = user.train({**heart_task(), "min_sites": 1, "protection": COORDINATOR_SEES_SUMS}, [agreement["agreement"]])
     use = user.request(agreement["agreement"], TRAIN)["id"]
     revoked = time.perf_counter()
     body.revoke_permit(case, "The study has ended.")
-    _until(lambda: user.use(use)["state"] == "TERMINATED")
+    until(lambda: user.use(use)["state"] == "TERMINATED")
     ended = time.perf_counter() - revoked
     return {
         "refused": {name: refused.get(name) for name in ("code", "sentence", "next_step")},
@@ -119,31 +118,9 @@ def tell_permit(members: Sequence[Party], spaces: Mapping[str, Space]) -> JsonOb
         "rows": run["model"]["quality"]["sites"][0]["rows"],
         "opted_out": len(OPTED_OUT),
         "ended": {"seconds": round(ended, 3), "code": user.use(use)["problem"]["code"]},
-        "again": _refusal(lambda: user.request(agreement["agreement"], TRAIN))["code"],
+        "again": refusal_of(lambda: user.request(agreement["agreement"], TRAIN))["code"],
         "register": user.permit_register(at.did),
     }
-
-
-def _until(done: Callable[[], object]) -> None:
-    """Wait for what another process does by itself."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if done():
-                return
-        except SpaceError:  # it is not there yet
-            pass
-        if time.monotonic() > end:
-            raise DemoError(reason=Text(msgid("a step of the story took too long")))
-        time.sleep(PAUSE)
-
-
-def _refusal(act: Callable[[], object]) -> JsonObject:
-    try:
-        act()
-    except SpaceError as error:
-        return dict(error.problem)
-    raise DemoError(reason=Text(msgid("something was allowed that must be refused")))
 
 
 def _show(screen: Screen, told: JsonObject) -> None:

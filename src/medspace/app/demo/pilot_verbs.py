@@ -1,4 +1,4 @@
-"""The verbs of pilots: a data permit, and one disease from contract to model card."""
+"""The verbs of pilots: a data permit, a consent, and one disease from contract to model card."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,21 @@ def permit(
     from medspace.app.demo.permit_story import run_permit  # noqa: PLC0415 - the server side is heavy
 
     run_permit(Screen(as_json=json, language=spoken_language(lang)), folder)
+
+
+@pilot.command("consent")
+def consent(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep everything here; default: a temporary folder.")
+    ] = None,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """A consent from the yes in a wallet to the use that is refused once it is withdrawn; four processes."""
+    from medspace.adapters.system import SystemRandomness  # noqa: PLC0415 - as above
+    from medspace.app.demo.consent_story import run_consent  # noqa: PLC0415 - as above
+
+    run_consent(Screen(as_json=json, language=spoken_language(lang)), SystemRandomness(), folder)
 
 
 @pilot.command("retina")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medspace.core.text import Text
     from medspace.ledger.kinds import EntryKind
     from medspace.runs.ports import Algorithm
+    from medspace.services.wallets.ports import PatientOffice
     from medspace.trust.model import Facts, MemberList
 
 S = TypeVar("S")
@@ -66,6 +67,7 @@ class Feature(Generic[S]):
     - `work`: background work of a running connector; it stops when it is cancelled.
     - `checks`: its checks for the doctor, from the configuration and, if the connector runs, through the SDK.
     - `standing`: what it reports on a dataset in a dry run, as JSON and in sentences.
+    - `patients`: where what patients sign counts, and where it is known who used their data; of one feature at most.
     - `restored`: takes back, once a backup was restored, what may have been taken back since it was made.
     """
 
@@ -93,4 +95,5 @@ class Feature(Generic[S]):
     work: Callable[[S], Coroutine[Any, Any, None]] | None = None
     checks: Callable[[Examination], Iterable[HealthCheck]] | None = None
     standing: "Callable[[S, str], Awaitable[Standing]] | None" = None
+    patients: "Callable[[Node], PatientOffice] | None" = None
     restored: "TakesBack | None" = None

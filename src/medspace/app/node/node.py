@@ -26,6 +26,7 @@ from medspace.core.text import Text
 from medspace.runs.ports import Algorithm
 from medspace.services.membership.service import Authority
 from medspace.services.tokens.service import Tokens
+from medspace.services.wallets.ports import PatientOffice
 from medspace.trust.model import Caller, Member, facts
 from medspace.trust.ports import Documents
 from medspace.trust.service import Identity, MembersBook
@@ -69,6 +70,7 @@ class Node:
     seat_keys: seats.SiteIdentity
     actors: Tokens  # who acts here, and the tokens that admit them
     standing: Callable[[str], Awaitable[Standing]]  # of one's own dataset, from all features
+    patients: Callable[[], PatientOffice | None]  # where what patients sign counts, if anywhere
 
     @property
     def did(self) -> str:

@@ -130,8 +130,3 @@ def leaves_of(kept: CountedUse) -> list[bytes]:
     """The leaves of what a use has stated, sorted."""
     raw = bytes.fromhex(kept.leaves)
     return [raw[at : at + 32] for at in range(0, len(raw), 32)]
-
-
-def uses_of(salt: bytes, stated: Iterable[CountedUse]) -> list[str]:
-    """The uses that state that they count the patient of a salt."""
-    return [one.use for one in stated if commitments.leaf(salt, one.use) in set(leaves_of(one))]

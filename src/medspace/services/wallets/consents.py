@@ -4,7 +4,7 @@ Numbers of messages only grow, for each patient: `last` is the highest that was 
 again, word for word, is answered again; one that says something else under an old number is refused.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
@@ -41,7 +41,7 @@ from medspace.services.wallets.model import (
     KeptConsent,
     PatientRecord,
 )
-from medspace.services.wallets.ports import ConsentStore, SignedConsent, SignedWithdrawal, UsesOfPatients
+from medspace.services.wallets.ports import PatientOffice, SignedConsent, SignedWithdrawal
 from medspace.trust.credentials import jose
 
 T = TypeVar("T")
@@ -79,11 +79,10 @@ class _Retirement(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PatientDesk:
-    """Who hears patients: the issuer of their cards, where consents go, and where uses are known."""
+    """Who hears patients: the issuer of their cards; where consents go and uses are known, if anywhere."""
 
     issuer: CardIssuer
-    stores: Sequence[ConsentStore] = ()
-    uses: UsesOfPatients | None = None
+    office: PatientOffice | None = None
 
     def act(self, tx: Transaction, heard: HeardMessage, now: datetime) -> JsonObject:
         """Do what a message says, and answer it.
@@ -119,9 +118,9 @@ class PatientDesk:
         }
 
     def _uses(self, tx: Transaction, heard: HeardMessage, _: datetime) -> JsonObject:
-        if self.uses is None:
+        if self.office is None:
             raise UsesUnknownError
-        found = self.uses.uses(tx, heard.patient.id)[:MOST_USES]
+        found = self.office.uses(tx, heard.patient.id)[:MOST_USES]
         return {"uses": [msgspec.to_builtins(one) for one in found]}
 
     def _consent(self, tx: Transaction, heard: HeardMessage, now: datetime) -> JsonObject:
@@ -129,7 +128,7 @@ class PatientDesk:
         identity = consent_id(heard.patient.pseudonym, said.number)
         before = tx.get(KEPT, identity)
         if before is not None and before.consent == said.consent and not before.withdrawn:
-            return self._receipt(heard, before, now)
+            return self._receipt(tx, heard, before, now)
         form = tx.get(FORMS, said.form)
         forms.insist(said.consent, form, self.issuer.origin, heard.patient.pseudonym)
         _insist_time(said.consent, now)
@@ -140,20 +139,9 @@ class PatientDesk:
         )
         tx.insert(KEPT, kept)
         self._note(tx, "wallet.consented", heard, kept.consent, now)
-        salt = salt_of(self.issuer, heard.patient)
-        signed = SignedConsent(
-            identity,
-            heard.patient.id,
-            heard.patient.pseudonym,
-            said.number,
-            kept.time,
-            said.consent,
-            salt,
-            heard.evidence,
-        )
-        for store in self.stores:
-            store.accept(tx, signed)
-        return self._receipt(heard, kept, now)
+        if self.office is not None:
+            self.office.accept(tx, _signed(heard, kept))
+        return self._receipt(tx, heard, kept, now)
 
     def _replace_older(self, tx: Transaction, heard: HeardMessage, form: str, number: int, now: datetime) -> None:
         """A new consent to a form takes the place of the one before."""
@@ -161,14 +149,19 @@ class PatientDesk:
             if one.form == form and not one.withdrawn:
                 self._end(tx, one, number, heard.evidence, "", now)
 
-    def _receipt(self, heard: HeardMessage, kept: KeptConsent, now: datetime) -> JsonObject:
+    def _salt(self, tx: Transaction, patient: PatientRecord) -> str:
+        """The salt of the patient: one for what the log says of consents, and of uses."""
+        own = salt_of(self.issuer, patient)
+        return own if self.office is None else self.office.salt(tx, patient.id, own)
+
+    def _receipt(self, tx: Transaction, heard: HeardMessage, kept: KeptConsent, now: datetime) -> JsonObject:
         claims: JsonObject = {
             "consent": kept.id,
             "form": kept.form,
             "number": kept.number,
             "time": kept.time,
             "digest": digest(kept.consent),
-            "salt": salt_of(self.issuer, heard.patient),
+            "salt": self._salt(tx, heard.patient),
         }
         return {**_told(kept), "receipt": receipt_card(self.issuer, heard.key, claims, now)}
 
@@ -201,8 +194,8 @@ class PatientDesk:
             commitment=committed,
         )
         tx.replace(KEPT, kept, ended)
-        for store in self.stores:
-            store.withdraw(tx, SignedWithdrawal(kept.id, kept.patient, number, ended.withdrawn, evidence))
+        if self.office is not None:
+            self.office.withdraw(tx, SignedWithdrawal(kept.id, kept.patient, number, ended.withdrawn, evidence))
         return ended
 
     def _invite(self, tx: Transaction, heard: HeardMessage, now: datetime) -> JsonObject:
@@ -225,9 +218,22 @@ class PatientDesk:
         return {"key": found.id, "retired": stamp(now)}
 
     def _note(self, tx: Transaction, kind: str, heard: HeardMessage, consent: JsonObject, now: datetime) -> None:
-        salt = bytes.fromhex(salt_of(self.issuer, heard.patient))
+        salt = bytes.fromhex(self._salt(tx, heard.patient))
         said = {"commitment": commitment(salt, digest(consent).encode()), "form": str(heard.said["form"])}
         record(tx, Entry(kind, stamp(now), self.issuer.did, said))
+
+
+def _signed(heard: HeardMessage, kept: KeptConsent) -> SignedConsent:
+    return SignedConsent(
+        id=kept.id,
+        patient=kept.patient,
+        pseudonym=heard.patient.pseudonym,
+        number=kept.number,
+        time=kept.time,
+        consent=kept.consent,
+        evidence=kept.evidence,
+        guardian=heard.holder.role is CardRole.GUARDIAN,
+    )
 
 
 def consent_id(pseudonym: str, number: int) -> str:

@@ -1,7 +1,7 @@
 """Where signed consents go, and where it is known who used the data; filled by whoever decides about uses.
 
-Both are called within the transaction that keeps what the patient has signed, so that a consent that is acknowledged
-is one that counts.
+All but `settled` is called within the transaction that keeps what the patient has signed, so that a consent that is
+acknowledged is one that counts.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class SignedConsent:
     """A consent as the hospital has heard it.
 
     `patient` is who the hospital knows the patient as, `pseudonym` what the patient is called in `consent` (FHIR R4).
-    `salt` (hex) is the patient's own, from the receipt; `evidence` is what was signed, to be shown in a dispute.
+    `evidence` is what was signed, to be shown in a dispute; `guardian`: by somebody who acts for the patient.
     """
 
     id: str
@@ -26,8 +26,8 @@ class SignedConsent:
     number: int
     time: str
     consent: JsonObject
-    salt: str
     evidence: str
+    guardian: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class UseOfPatient:
     entry: int
 
 
-class ConsentStore(Protocol):
-    """What decides about uses by consents."""
+class PatientOffice(Protocol):
+    """What decides about uses by consents, and knows who used a patient's data."""
 
     def accept(self, tx: Transaction, consent: SignedConsent) -> None:
         """Have a consent count from now on.
@@ -67,10 +67,14 @@ class ConsentStore(Protocol):
         """Have a consent count no longer: new uses at once, running ones at their next step."""
         ...
 
-
-class UsesOfPatients(Protocol):
-    """What knows who used a patient's data."""
+    def salt(self, tx: Transaction, patient: str, fresh: str) -> str:
+        """The salt (hex) under which uses commit to a patient; `fresh` from now on, if there is none."""
+        ...
 
     def uses(self, tx: Transaction, patient: str) -> Sequence[UseOfPatient]:
         """The newest uses first."""
+        ...
+
+    async def settled(self) -> None:
+        """After the transaction: end the uses that may not go on."""
         ...

@@ -37,10 +37,16 @@ ORIGIN, DID = "https://wallet.hospital.example", "did:web:hospital.example"
 
 
 class Listening:
-    """A consent store that remembers what it was told; it refuses where it was told to."""
+    """An office that remembers what it was told; it refuses where it was told to."""
 
-    def __init__(self):
-        self.accepted, self.withdrawn, self.refuses = [], [], None
+    def __init__(self, used=()):
+        self.accepted, self.withdrawn, self.refuses, self.used, self.salts = [], [], None, used, {}
+
+    def salt(self, tx, patient, fresh):
+        return self.salts.setdefault(patient, fresh)
+
+    def uses(self, tx, patient):
+        return self.used
 
     def accept(self, tx, consent):
         if self.refuses is not None:
@@ -54,13 +60,13 @@ class Listening:
 class Hospital:
     """A hospital with its desk for patients; `call` runs a unit of work at its clock."""
 
-    def __init__(self, origin=ORIGIN, did=DID, seed=1, uses=None):
-        self.now, self.database, self.store = NOW, MemoryDatabase(), Listening()
+    def __init__(self, origin=ORIGIN, did=DID, seed=1, used=(), *, office=True):
+        self.now, self.database, self.store = NOW, MemoryDatabase(), Listening(used)
         self.randomness = SeededRandomness(seed)
         key = Ed25519Key(f"{did}#key-1", Ed25519Signer.from_seed(self.randomness.token_bytes(32)))
         sealer = Sealer(self.randomness.token_bytes(32), self.randomness)
         self.issuer = CardIssuer(origin, did, key, sealer, self.randomness)
-        self.desk = PatientDesk(self.issuer, (self.store,), uses)
+        self.desk = PatientDesk(self.issuer, self.store if office else None)
 
     async def call(self, work, *args, **more):
         return await self.database.write(lambda tx: work(tx, self.issuer, *args, now=self.now, **more))

@@ -151,7 +151,7 @@ async def test_a_consent_is_heard_and_its_receipt_is_a_card(hospital, patient):
     assert accepted.consent["provision"] == FORM.provision
     receipt = patient.receipts[0].disclosed.claims
     assert receipt["digest"] == digest(accepted.consent)
-    assert receipt["salt"] == accepted.salt
+    assert receipt["salt"] == hospital.store.salts["p-17"]
     assert receipt["consent"] == found["id"] == name_of(patient, 1)
     entry = (await hospital.entries())[-1]
     said = commitment(bytes.fromhex(receipt["salt"]), receipt["digest"].encode())
@@ -437,14 +437,14 @@ async def test_two_hospitals_have_nothing_of_a_wallet_in_common():
     assert len(keys) == 2
 
 
-async def test_who_used_the_data_is_told_where_it_is_known(hospital, patient):
+async def test_who_used_the_data_is_told_where_it_is_known():
+    alone = Hospital(office=False)
+    await alone.publish()
+    patient = await Patient(alone).receive()
     await refused(patient.say("uses"), "wallet.uses")
-
-    class Known:
-        def uses(self, tx, patient):
-            return [UseOfPatient(stamp(NOW), "did:web:user.example", "HRESCH", running=True, entry=7)]
-
-    known = Hospital(uses=Known())
+    given = await patient.consent()
+    assert (await patient.withdraw(given["id"]))["withdrawn"]  # it is heard, though nothing decides by it
+    known = Hospital(used=[UseOfPatient(stamp(NOW), "did:web:user.example", "HRESCH", running=True, entry=7)])
     await known.publish()
     found = await (await Patient(known).receive()).say("uses")
     assert found["uses"][0]["entry"] == 7

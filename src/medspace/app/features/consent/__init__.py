@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medspace.connector.usage.conditions import Maker
     from medspace.core.store import Collection
     from medspace.ledger.kinds import EntryKind
+    from medspace.services.wallets.ports import PatientOffice
 
 
 def _collections() -> "tuple[Collection[Any], ...]":
@@ -49,6 +50,12 @@ def _service(node: "Node") -> "Consents":
     from medspace.app.features.consent.service import Consents
 
     return Consents(node)
+
+
+def _patients(node: "Node") -> "PatientOffice":
+    from medspace.app.features.consent.signed import SignedConsents
+
+    return SignedConsents(_service(node))
 
 
 def _routes(consents: "Consents") -> "APIRouter":
@@ -87,6 +94,7 @@ FEATURE = Feature(
     service=_service,
     routes=_routes,
     pages=_pages,
+    patients=_patients,
     verbs=_verbs,
     client=client,
 )

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
+from starlette.requests import Request
 
 from medspace.app.doors.bodies import json_response
 from medspace.app.doors.management.actors import Acting, needs
-from medspace.app.doors.management.routing import Body, Text, router
+from medspace.app.doors.management.routing import Body, Text, router, speak_to
 from medspace.app.features.consent.service import Consents
 from medspace.core.actors import Scope
 from medspace.services.consents.model import ConsentTerms, ElementCodes
@@ -108,8 +109,8 @@ def routes(consents: Consents) -> APIRouter:
         return json_response(await consents.receipt(patient))
 
     @routes.get("/consent/uses/{patient}", **needs(Scope.TERMS))
-    async def uses_of(patient: str) -> Response:
-        return json_response({"patient": patient, "uses": await consents.uses_of(patient)})
+    async def uses_of(patient: str, request: Request) -> Response:
+        return json_response({"patient": patient, "uses": await consents.uses_of(patient, speak_to(request))})
 
     @routes.get("/consent/proof", **needs(Scope.TERMS))
     async def proof(use: Text, patient: Text) -> Response:

@@ -39,8 +39,8 @@ class ConsentClient(Client):
         """The proof that a use states that it counts a patient, or that it does not."""
         return self._get("/consent/proof", use=use, patient=patient)
 
-    def uses_of_patient(self, patient: str) -> list[str]:
-        """The uses (their pids) that state that they count a patient."""
+    def uses_of_patient(self, patient: str) -> list[JsonObject]:
+        """The uses that state that they count a patient: whose, what for, what left, what the contract `asks`."""
         return list(self._get(path("consent", "uses", patient))["uses"])
 
     def consent_datasets(self) -> list[JsonObject]:

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from medspace.app.doors.views import Speak
 from medspace.app.node.node import Node
 from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
+from medspace.connector.model import AGREEMENTS
 from medspace.connector.reasons import sentences
 from medspace.connector.usage import labelling
 from medspace.core.canonical import JsonObject
@@ -14,10 +16,10 @@ from medspace.core.errors import StorageError
 from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.ledger.model import decode
-from medspace.policy import purposes
+from medspace.policy import odrl, purposes, words
 from medspace.policy.consent.model import ConsentParty, seconds
 from medspace.policy.purposes import VOCABULARY
-from medspace.services.consents import commitments, editions, explaining, publishing, recording, replaying
+from medspace.services.consents import commitments, editions, explaining, publishing, recording, replaying, tracing
 from medspace.services.consents.errors import NoConsentError, NotUnderConsentError
 from medspace.services.consents.model import COUNTED, EDITIONS, PATIENTS, ConsentTerms
 from medspace.services.consents.recording import Office, RecordedAs
@@ -37,7 +39,8 @@ class Consents:
     node: Node
     register: Register = field(default_factory=Register)
 
-    def _office(self, by: str) -> Office:
+    def office(self, by: str) -> Office:
+        """Who records now: this holder, on behalf of an actor."""
         return Office(self.node.did, self.node.randomness, self.node.clock.now(), by)
 
     async def record(self, documents: Sequence[JsonObject], *, by: str) -> JsonObject:
@@ -46,9 +49,9 @@ class Consents:
         Raises:
             ConsentDocumentError, ConsentVersionError: as `recording.record`; then none is recorded.
         """
-        office = self._office(by)
+        office = self.office(by)
         became = await self.node.database.write(lambda tx: recording.record(tx, office, documents))
-        ended = await self._cut()
+        ended = await self.cut()
         return {one.value: became.count(one) for one in RecordedAs} | {"ended": ended}
 
     async def withdraw(self, patient: str, consent: str = "", *, by: str) -> JsonObject:
@@ -57,9 +60,9 @@ class Consents:
         Raises:
             NoConsentError: there is none.
         """
-        office = self._office(by)
+        office = self.office(by)
         made = await self.node.database.write(lambda tx: recording.withdraw(tx, office, patient, consent))
-        return {"patient": patient, "withdrawn": [one.consent for one in made], "ended": await self._cut()}
+        return {"patient": patient, "withdrawn": [one.consent for one in made], "ended": await self.cut()}
 
     async def describe(self, patients: Sequence[Mapping[str, str]], *, by: str) -> JsonObject:
         """Record from when on patients consent for themselves (`adult`), and who has died when (`died`).
@@ -67,7 +70,7 @@ class Consents:
         Raises:
             ConsentTermsError: a day cannot be read.
         """
-        office = self._office(by)
+        office = self.office(by)
 
         def unit(tx: Transaction) -> int:
             for one in patients:
@@ -75,9 +78,9 @@ class Consents:
                 recording.describe(tx, office, one["patient"], adult=one.get("adult", ""), died=one.get("died", ""))
             return len(patients)
 
-        return {"patients": await self.node.database.write(unit), "ended": await self._cut()}
+        return {"patients": await self.node.database.write(unit), "ended": await self.cut()}
 
-    async def _cut(self) -> int:
+    async def cut(self) -> int:
         """Close what may not go on, in one transaction, then tell its users; how many uses."""
         found = await self.node.database.write(self.node.usage.cut)
         for use, decision in found:
@@ -98,13 +101,13 @@ class Consents:
         Raises:
             ConsentTermsError: it cannot be used.
         """
-        office = self._office(by)
+        office = self.office(by)
 
         def unit(tx: Transaction) -> None:
             publishing.put(tx, office, self.register, dataset, terms, _purposes(tx, dataset))
 
         await self.node.database.write(unit)
-        await self._cut()
+        await self.cut()
         return await self.dataset(dataset)
 
     async def renew(self, dataset: str, *, by: str) -> JsonObject:
@@ -113,7 +116,7 @@ class Consents:
         Raises:
             NotUnderConsentError: nothing was said of it.
         """
-        office = self._office(by)
+        office = self.office(by)
 
         def unit(tx: Transaction) -> None:
             publishing.renew(tx, office, self.register, dataset, _purposes(tx, dataset), LEAST)
@@ -214,18 +217,19 @@ class Consents:
 
         return await self.node.database.read(look)
 
-    async def uses_of(self, patient: str) -> list[str]:
-        """The uses that state that they count a patient.
+    async def uses_of(self, patient: str, speak: Speak) -> list[JsonObject]:
+        """The uses that state that they count a patient, the newest first, with what their contracts ask for.
 
         Raises:
             NoConsentError: nothing is known of her.
         """
+        names = self.node.names()
 
-        def look(tx: Transaction) -> list[str]:
-            known = tx.get(PATIENTS, patient)
-            if known is None:
-                raise NoConsentError(patient=patient[:80])
-            return replaying.uses_of(bytes.fromhex(known.salt), each(tx, COUNTED, {}))
+        def look(tx: Transaction) -> list[JsonObject]:
+            return [
+                {**asdict(one), "name": names.get(one.user, ""), "asks": _asked(tx, one.agreement, speak)}
+                for one in tracing.uses_of(tx, patient)
+            ]
 
         return await self.node.database.read(look)
 
@@ -244,6 +248,16 @@ class Consents:
             return {"entries": size, "examined": replay.examined, "outside": found}
 
         return await self.node.database.read(look)
+
+
+def _asked(tx: Transaction, agreement: str, speak: Speak) -> list[str]:
+    """What an agreement asks of its user, in plain words."""
+    made = tx.get(AGREEMENTS, agreement)
+    if made is None:
+        return []
+    policy = odrl.parse(made.policy)
+    owed = (*policy.obligations, *(duty for rule in policy.permissions for duty in rule.duties))
+    return [words.duty(one).render(speak) for one in owed]
 
 
 def _purposes(tx: Transaction, dataset: str) -> list[str]:

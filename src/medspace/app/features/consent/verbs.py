@@ -140,27 +140,17 @@ def proof(
         screen.show(found, lambda: screen.line(Text(said)))
 
 
-@app.command("uses")
-def uses(
-    patient: PatientArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    json: JsonOption = False,
-    lang: LanguageOption = "",
-) -> None:
-    """List the uses that state that they count a patient."""
-    with session(client, config, json=json, language=lang) as (space, screen):
-        found = space.uses_of_patient(patient)
-        said = counted(len(found), msgid("{count} use"), msgid("{count} uses"))
-        screen.show({"uses": found}, lambda: screen.blocks(said, [(one,) for one in found]))
-
-
 def consent_scope(
+    patient: Annotated[str, typer.Option("--patient", help="List the uses that count this patient instead.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
     """Replay every access against the consents of its moment: was each inside consent?"""
     with session(client, config, json=json, language=lang) as (space, screen):
+        if patient:
+            _uses(screen, space.uses_of_patient(patient))
+            return
         found = space.replay_consent()
         heads = [Text(msgid("entry")), Text(msgid("use")), Text(msgid("dataset")), Text(msgid("why"))]
         rows = [
@@ -171,6 +161,26 @@ def consent_scope(
         screen.show(found, lambda: screen.table(title, heads, rows) if rows else screen.line(title))
     if rows:
         raise typer.Exit(OUTSIDE)
+
+
+def _uses(screen: Screen, found: list[JsonObject]) -> None:
+    """The uses that count a patient, what of them has left, and what their contracts ask for."""
+    said = counted(len(found), msgid("{count} use counts this patient"), msgid("{count} uses count this patient"))
+    heads = [Text(msgid("since")), Text(msgid("by")), Text(msgid("dataset")), Text(msgid("purpose"))]
+    heads += [Text(msgid("state")), Text(msgid("outputs that left")), Text(msgid("the contract asks for"))]
+    rows = [
+        (
+            one["time"],
+            one["name"] or one["user"],
+            one["dataset"],
+            one["purpose"],
+            screen.say(Text(msgid("runs")) if one["running"] else Text(msgid("over"))),
+            str(one["released"]),
+            " ".join(one["asks"]) or "-",
+        )
+        for one in found
+    ]
+    screen.show({"uses": found}, lambda: screen.table(said, heads, rows) if rows else screen.line(said))
 
 
 WHY = {

@@ -20,7 +20,7 @@ from medspace.services.wallets.consents import PatientDesk
 from medspace.services.wallets.errors import ConsentFormError, NoWalletsError
 from medspace.services.wallets.issuing import CardIssuer
 from medspace.services.wallets.model import FORMS, HOLDERS, KEPT, PATIENTS, CardRole, ConsentForm
-from medspace.services.wallets.ports import ConsentStore, UsesOfPatients
+from medspace.services.wallets.ports import PatientOffice
 from medspace.trust.credentials.jose import Ed25519Key
 from medspace.trust.did import key_id
 
@@ -30,11 +30,10 @@ MOST_FORMS = 100
 
 @dataclass(frozen=True, slots=True)
 class Wallets:
-    """The wallets of a hospital's patients; `stores` are told of consents, `uses` knows who used the data."""
+    """The wallets of a hospital's patients; `office` is told of consents and knows who used the data."""
 
     node: Node
-    stores: tuple[ConsentStore, ...] = ()
-    uses: UsesOfPatients | None = None
+    office: PatientOffice | None = None
 
     @property
     def issuer(self) -> CardIssuer:
@@ -96,12 +95,14 @@ class Wallets:
         Raises:
             MedspaceError: it does not hold, or cannot be done; nothing of it is kept.
         """
-        desk = PatientDesk(self.issuer, self.stores, self.uses)
+        desk = PatientDesk(self.issuer, self.office)
 
         def unit(tx: Transaction, issuer: CardIssuer, now: datetime) -> JsonObject:
             return desk.act(tx, asking.hear(tx, issuer, answer, now), now)
 
         outcome = await self._unit(unit)
+        if self.office is not None and "withdrawn" in outcome:  # a consent or its end: uses may have to
+            await self.office.settled()
         return outcome | {"uses": [self._named(one) for one in outcome["uses"]]} if "uses" in outcome else outcome
 
     def _named(self, use: JsonObject) -> JsonObject:
@@ -221,4 +222,4 @@ class Wallets:
 
 def wallets_of(node: Node) -> Wallets:
     """The wallets of a connector, with whatever decides about uses by consents and knows who used the data."""
-    return Wallets(node)
+    return Wallets(node, node.patients())
