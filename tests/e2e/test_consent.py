@@ -53,7 +53,7 @@ def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage)
 
     (traced,) = clinic.uses_of_patient("p1-0")
     use = traced["use"]
-    assert (traced["purpose"], traced["running"], traced["user"]) == (PURPOSE, False, stage.nodes["user"].did)
+    assert (traced["purpose"], traced["user"]) == (PURPOSE, stage.nodes["user"].did)
     assert traced["released"] > 0
     assert clinic.uses_of_patient("p1-41") == []
     _proved(clinic, use)
@@ -69,6 +69,10 @@ def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage)
     assert (said["answer"], said["consent"], said["clause"]) == ("allow", "c-p1-2", "/decision")
     assert clinic.consent_datasets()[0]["counts"][PURPOSE] == 40  # nobody sees a single withdrawal
     assert clinic.renew_consent_edition(ASSET)["edition"] == 2
+    shown = user.show(ASSET, participant=stage.nodes["clinic"].did)  # as anybody reads it in the catalogue
+    assert {one["purpose"]: one["count"] for one in shown["reached"]}[PURPOSE] == 40
+    clinic.reload_offers()
+    assert user.show(ASSET, participant=stage.nodes["clinic"].did)["reached"] == shown["reached"]
     assert _open(stage, "clinic") >= 1
 
 

@@ -5,7 +5,8 @@ flight (its `Intent`, which shares the process's identity); an `Agreement` is st
 and never changes.
 """
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -119,11 +120,13 @@ class Dataset:
 class KeptFigures:
     """The figures of a dataset as they were last rounded: the next ones hold to them. `id` is the dataset.
 
-    They outlive a withdrawal, so that nobody gets fresh ones by having it offered anew.
+    They outlive a withdrawal, so that nobody gets fresh ones by having it offered anew. `reached` are the patients
+    whom a purpose reaches by their consent, in steps; each purpose by its name.
     """
 
     id: str
     figures: DatasetFigures
+    reached: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,6 +314,7 @@ def test_what_the_catalogue_would_say_of_the_content_is_shown_before_it_is_offer
         "persons_step": 50,
         "missing": dict.fromkeys(("age", "sex", "chol"), 0),
         "missing_step": 50,
+        "reached": {},
     }
     shown = typed("offer", file, "--config", config, *SAID, "--dry-run", "--publish", "size")
     assert "About 50 patients, in steps of 50." in shown

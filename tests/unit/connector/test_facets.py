@@ -150,7 +150,7 @@ def test_any_size_may_be_asked_for_and_round_ones_are_told():
 
 def test_what_others_say_of_their_size_is_taken_as_they_say_it_or_not_at_all():
     assert figures.read({"persons": 300, "persons_step": 50, "missing": {"a": 10}, "missing_step": 10}) == {
-        "persons": 300, "persons_step": 50, "missing": {"a": 10}, "missing_step": 10,
+        "persons": 300, "persons_step": 50, "missing": {"a": 10}, "missing_step": 10, "reached": {},
     }  # fmt: skip
     assert figures.read(None, "1234")["persons"] == figures.read(None, {"@value": 1234})["persons"] == 1234
     for odd in (-1, 1.5, "many", [], {}, None, True, 1e400, 10**30):

@@ -72,11 +72,12 @@ def test_what_is_not_known_of_the_user_is_never_a_yes_once_it_counts():
 
 
 def test_a_route_that_nobody_keeps_is_refused():
-    policy = odrl.parse(templates.build("train-only", route="permit"))
-    request = UseRequest(action="medspace:train", time=NOW, routes=())
-    assert rules.decide(policy, request, Point.TRANSFER).code == "policy.route"
+    for route in ("permit", "consent"):
+        policy = odrl.parse(templates.build("train-only", route=route))
+        request = UseRequest(action="medspace:train", time=NOW, routes=())
+        assert rules.decide(policy, request, Point.TRANSFER).code == "policy.route"
     with pytest.raises(templates.InvalidTermsError):
-        templates.build("train-only", route="consent")
+        templates.build("train-only", route="neither")
 
 
 @pytest.mark.parametrize(

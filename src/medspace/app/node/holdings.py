@@ -232,7 +232,7 @@ def arrange(
         if old is not None and (not prepared.offered or old.described not in ("", prepared.dataset.described)):
             withdraw(tx, local, prepared.id, by)
         elif old is not None:
-            told = figures.chosen(old.figures, prepared.publish)
+            told = figures.with_reach(figures.chosen(old.figures, prepared.publish), figures.reached(tx, prepared.id))
             shown = replace(prepared.dataset, dictionary=old.dictionary, digest=old.digest, figures=told)
             _offer(tx, local, replace(shown, label=digest(label)), kinds, by)
 
@@ -265,6 +265,7 @@ def offer(tx: Transaction, local: Local, holding: Holding, kinds: Collection[str
     if holding.counts is not None:
         rounded = figures.rounded(tx, dataset.id, holding.counts, holding.least)
         dataset = replace(dataset, figures=figures.shown(rounded, holding.publish))
+    dataset = replace(dataset, figures=figures.with_reach(dataset.figures, figures.reached(tx, dataset.id)))
     _offer(tx, local, dataset, kinds, by)
 
 

@@ -1,11 +1,11 @@
 """The catalogue: publishing and withdrawing within a transaction, and serving pages to others."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from medspace.connector import journal, wire
-from medspace.connector.catalogue import query, rules
+from medspace.connector.catalogue import figures, query, rules
 from medspace.connector.errors import FilterError, UnknownDatasetError
 from medspace.connector.local import Local
 from medspace.connector.model import CATALOGUE, Dataset
@@ -36,8 +36,7 @@ def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collecti
         OfferError: it could not be served as its offers promise.
     """
     rules.check(dataset, available)
-    shown = wire.encode(rules.body(dataset, rules.service_id(local.did))).decode()
-    made = replace(dataset, published=local.now(), body=shown)
+    made = replace(dataset, published=local.now(), body=_encoded(local, dataset))
     old = tx.get(CATALOGUE, dataset.id)
     if old is None:
         tx.insert(CATALOGUE, made)
@@ -46,6 +45,19 @@ def publish(tx: Transaction, local: Local, dataset: Dataset, available: Collecti
     for offer in dataset.offers:
         journal.note_offer(tx, local.did, made, offer, by)
     return made
+
+
+def show_reach(tx: Transaction, local: Local, asset: str, counts: Mapping[str, int]) -> None:
+    """Have the catalogue say how many patients each purpose reaches by consent; the terms stay as they are."""
+    figures.reach(tx, asset, counts)
+    old = tx.get(CATALOGUE, asset)
+    if old is not None:
+        new = replace(old, figures=figures.with_reach(old.figures, counts))
+        tx.replace(CATALOGUE, old, replace(new, body=_encoded(local, new)))
+
+
+def _encoded(local: Local, dataset: Dataset) -> str:
+    return wire.encode(rules.body(dataset, rules.service_id(local.did))).decode()
 
 
 def withdraw(tx: Transaction, local: Local, asset: str, by: str = NOBODY) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from medspace.app.doors.views import Speak
 from medspace.app.node.node import Node
+from medspace.connector.catalogue.service import show_reach
 from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS
 from medspace.connector.reasons import sentences
@@ -104,7 +105,8 @@ class Consents:
         office = self.office(by)
 
         def unit(tx: Transaction) -> None:
-            publishing.put(tx, office, self.register, dataset, terms, _purposes(tx, dataset))
+            made = publishing.put(tx, office, self.register, dataset, terms, _purposes(tx, dataset))
+            show_reach(tx, self.node.local, dataset, made.counts)
 
         await self.node.database.write(unit)
         await self.cut()
@@ -119,7 +121,8 @@ class Consents:
         office = self.office(by)
 
         def unit(tx: Transaction) -> None:
-            publishing.renew(tx, office, self.register, dataset, _purposes(tx, dataset), LEAST)
+            made = publishing.renew(tx, office, self.register, dataset, _purposes(tx, dataset), LEAST)
+            show_reach(tx, self.node.local, dataset, made.counts)
 
         await self.node.database.write(unit)
         return await self.dataset(dataset)

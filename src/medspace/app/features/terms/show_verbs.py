@@ -54,6 +54,8 @@ def _shown(screen: Screen, one: JsonObject, config: Path) -> None:
     told = one["figures"]
     if told["persons"] is not None:
         screen.line(_patients(told))
+    for reach in one["reached"]:
+        screen.line(_reached(reach))
     _columns(screen, one)
     _offers(screen, one)
     _label(screen, one)
@@ -70,6 +72,12 @@ def _patients(told: JsonObject) -> Text:
     if told["persons_step"] is None:
         return Text(msgid("{persons} patients, as its holder says."), told)
     return Text(msgid("About {persons} patients, in steps of {persons_step}."), told)
+
+
+def _reached(one: JsonObject) -> Text:
+    if not one["count"]:
+        return Text(msgid("By consent, fewer than 10 patients for: {words}."), one)
+    return Text(msgid("By consent, about {count} patients for: {words}."), one)
 
 
 def _columns(screen: Screen, one: JsonObject) -> None:

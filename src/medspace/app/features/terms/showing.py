@@ -22,6 +22,7 @@ from medspace.connector.usage import ended
 from medspace.connector.usage.model import LABELS
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.text import Text, msgid
+from medspace.policy import purposes
 from medspace.policy.actions import action_of
 from medspace.policy.actions import words as action_words
 
@@ -78,6 +79,10 @@ class Showing:
             "digest": found["digest"],
             "persons_about": found.get("persons_about"),
             "figures": found["figures"],
+            "reached": [
+                {"purpose": name, "words": purposes.words(name).render(speak), "count": count}
+                for name, count in found["figures"]["reached"].items()
+            ],
             "person": _text(described.get("person")),
             "columns": _columns(described),
             "outcomes": [_text(each) for each in _sequence(described.get("outcomes"))[:MOST_COLUMNS]],
@@ -144,7 +149,8 @@ def _unpublished(said: JsonObject, publish: Collection[str]) -> Sequence[Text]:
     patients, missing = said["persons"] is None, not said["missing"]
     first = [_FEW if figures.SIZE in publish else _PATIENTS] if patients else []
     second = [_SHARES if figures.MISSING in publish else _MISSING] if missing else []
-    return (*first, *second, _QUALITY, _CONSENT, _PRICE)
+    consent = [] if said["reached"] else [_CONSENT]
+    return (*first, *second, _QUALITY, *consent, _PRICE)
 
 
 def _columns(described: Mapping[str, Json]) -> list[JsonObject]:
