@@ -15,12 +15,14 @@ from medspace.connector.usage.model import Job
 from medspace.core.clock import stamp
 from medspace.core.errors import MedspaceError
 from medspace.core.usage import Step
-from medspace.policy.consent.model import seconds
+from medspace.policy.consent.model import ConsentAnswer, ConsentParty, seconds
 from medspace.policy.consent.reading import ACT_REASON
 from medspace.policy.model import UseRequest
-from medspace.services.consents import commitments, recording, tracing
+from medspace.services.consents import commitments, decisions, editions, explaining, recording, tracing
 from medspace.services.consents import signed as wallet
 from medspace.services.consents.conditions import ConsentCondition
+from medspace.services.consents.decisions import ConsentVerdict
+from medspace.services.consents.errors import ConsentTermsError, NoConsentError
 from medspace.services.consents.model import ElementCodes
 from medspace.services.consents.recording import RecordedAs
 from medspace.services.wallets.ports import SignedConsent, SignedWithdrawal
@@ -341,3 +343,53 @@ async def test_what_a_guardian_has_signed_ends_when_the_child_is_of_age():
     await clinic.open()
     assert not isinstance(await clinic.ask(await clinic.start()), str)
     assert clinic.counted() == set(range(1, 40))  # nobody knows when she is of age
+
+
+async def test_what_consents_leave_open_a_person_decides_until_the_patient_says_something_new():
+    clinic = Clinic()
+    await clinic.ready(range(2, 40))
+    open_one = [{"expression": {"language": "text/cql", "expression": "x"}}]  # an exception that nobody can evaluate
+    await clinic.say(*(document(one, provision=open_one) for one in (0, 1)), document(1, "deny", identity="other"))
+    await clinic.open()
+    parties = {ConsentParty.USER: USER, ConsentParty.HOLDER: "did:web:clinic.example"}
+    asked = explaining.ConsentInquiry(parties, (PURPOSE,))
+
+    async def undecided():
+        def look(tx):
+            return explaining.undecided(tx, clinic.register, editions.current(tx, ASSET), asked, seconds(NOW))
+
+        return await clinic.database.read(look)
+
+    async def decide(patient, *, allowed=True, reason="seen in her file"):
+        verdict = ConsentVerdict(patient, ASSET, PURPOSE, allowed, reason)
+        return await clinic.database.write(lambda tx: decisions.decide(tx, clinic.office(), verdict))
+
+    async def counted(job):
+        await clinic.ask(await clinic.start(job), job, task=task(job))
+        return clinic.counted()
+
+    assert await undecided() == ["0"]
+    assert await counted("urn:job:1") == set(range(2, 40))
+    for patient in ("0", "1", "2"):
+        await decide(patient)
+    assert await undecided() == []
+    assert await counted("urn:job:1b") == set(range(2, 40))  # a newcomer, like every other
+    await clinic.open()
+    assert await counted("urn:job:2") == {0, *range(2, 40)}  # a denial stays one
+    (explained,) = await clinic.database.read(
+        lambda tx: explaining.explain(tx, clinic.register, editions.current(tx, ASSET), asked, "0", seconds(NOW))
+    )
+    assert (explained.answer, explained.clause) == (ConsentAnswer.ALLOW, explaining.DECIDED)
+    found, _ = await clinic.replay()
+    assert found == []
+    await decide("0", allowed=False)
+    assert await counted("urn:job:3") == set(range(2, 40))
+    await decide("0")
+    await clinic.open()
+    assert await counted("urn:job:3b") == {0, *range(2, 40)}
+    await clinic.say(document(0, version=2, provision=open_one))
+    assert await counted("urn:job:4") == set(range(2, 40))
+    assert (await clinic.replay())[0] == []
+    for patient, reason, error in (("nobody", "x", NoConsentError), ("0", " ", ConsentTermsError)):
+        with pytest.raises(error):
+            await decide(patient, reason=reason)

@@ -16,7 +16,7 @@ from medspace.policy import odrl
 from medspace.policy.consent.model import ConsentParty, seconds
 from medspace.policy.credentials import CONSENT_ROUTE, passes_by
 from medspace.policy.model import UseRequest
-from medspace.services.consents import commitments, editions
+from medspace.services.consents import commitments, decisions, editions
 from medspace.services.consents.model import COUNTED, ConsentEdition, CountedUse
 from medspace.services.consents.register import Reached, Register
 
@@ -120,7 +120,8 @@ class ConsentCondition(Neutral):
             return Reached(self._register.known(), frozenset(), 0)
         now = 0 if request.time is None else seconds(request.time)
         key = editions.key(edition, asked)
-        return self._register.reached(asked, key, now, edition.upto, after_death=edition.terms.after_death)
+        found = self._register.reached(asked, key, now, edition.upto, after_death=edition.terms.after_death)
+        return found.with_decided(decisions.allowed(tx, edition, asked.purpose or "", self._register.number))
 
     def _touched(self, kind: str, step: Step) -> editions.Touched:
         try:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from medspace.core.store import Transaction
 from medspace.policy.consent import deciding
-from medspace.policy.consent.model import ConsentAnswer, ConsentParty
-from medspace.services.consents import editions
+from medspace.policy.consent.model import ConsentAnswer, ConsentParty, Finding
+from medspace.services.consents import decisions, editions
 from medspace.services.consents.errors import NoConsentError
 from medspace.services.consents.model import ConsentEdition
 from medspace.services.consents.register import Register
 
+DECIDED = "decided"  # by a person, not by a clause
 WHOLE = ""  # all columns of which nothing of their own is said
 
 
@@ -48,9 +49,25 @@ def explain(
         raise NoConsentError(patient=patient[:80])
     found: list[Explained] = []
     for purpose in asked.purposes:
+        decided = decisions.allowed(tx, edition, purpose, register.number)
         for column in (WHOLE, *sorted(edition.terms.columns)):
             touched = frozenset({column})
             request = editions.request(edition.terms, purpose, asked.action, asked.parties, touched)
             (one,) = deciding.findings(consents, now, request)
+            if one.answer is ConsentAnswer.ABSTAIN and patient in decided:
+                one = Finding(ConsentAnswer.ALLOW, clause=DECIDED)
             found.append(Explained(edition.dataset, purpose, column, one.answer, one.consent, one.clause))
     return found
+
+
+def undecided(
+    tx: Transaction, register: Register, edition: ConsentEdition, inquiry: ConsentInquiry, now: int
+) -> list[str]:
+    """The patients on whom a person has to decide, for a use of all columns for the first purpose."""
+    register.follow(tx)
+    (purpose, *_) = inquiry.purposes
+    asked = editions.request(edition.terms, purpose, inquiry.action, inquiry.parties, None)
+    key, number = (*editions.key(edition, asked), "undecided"), register.number  # newcomers as well
+    found = register.reached(asked, key, now, number, after_death=edition.terms.after_death)
+    decided = {one.patient for one in decisions.standing(tx, edition.dataset, purpose, number)}
+    return sorted(found.undecided - decided)

@@ -116,10 +116,29 @@ class CountedUse:
     columns: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentDecision:
+    """What a person of the holder decided where consents leave it open: whether a purpose reaches a patient.
+
+    `number` is that of the patient's version which the decision is: once she says something new, it is over.
+    """
+
+    id: str
+    patient: str
+    dataset: str
+    purpose: str
+    allowed: bool
+    number: int
+    time: str
+    reason: str
+    by: str = ""  # which actor (`core.actors`)
+
+
 PATIENTS = Collection("consent_patients", ConsentPatient)
 VERSIONS = Collection("consent_versions", ConsentVersion, keys=("patient", "number"), unique=(("number",),))
 SHAPES = Collection("consent_shapes", ConsentShape)
 SOURCES = Collection("consent_sources", ConsentSource)
 EDITIONS = Collection("consent_editions", ConsentEdition, keys=("dataset",))
 COUNTED = Collection("consent_counted", CountedUse, keys=("use",))
-COLLECTIONS = (PATIENTS, VERSIONS, SHAPES, SOURCES, EDITIONS, COUNTED)
+DECISIONS = Collection("consent_decisions", ConsentDecision, keys=("dataset", "patient"))
+COLLECTIONS = (PATIENTS, VERSIONS, SHAPES, SOURCES, EDITIONS, COUNTED, DECISIONS)

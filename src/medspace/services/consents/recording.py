@@ -146,13 +146,17 @@ def describe(tx: Transaction, office: Office, patient: str, *, adult: str = "", 
     new = replace(old, adult=adult or old.adult, died=died or old.died)
     if new != old:
         tx.replace(PATIENTS, old, new)
-        number = last_number(tx) + 1
-        one = ConsentVersion(
-            _identity(patient, "", number), patient, "", number, number, stamp(office.now), "", why=PERSON
-        )
-        tx.insert(VERSIONS, one)  # so that whoever follows the versions looks her up anew
-        _note(tx, office, [one])
+        mark(tx, office, patient, PERSON)  # so that whoever follows the versions looks her up anew
     return new
+
+
+def mark(tx: Transaction, office: Office, patient: str, why: str) -> int:
+    """Give the next number to what happened to a patient that is no version of a consent; the log commits to it."""
+    number = last_number(tx) + 1
+    one = ConsentVersion(_identity(patient, "", number), patient, "", number, number, stamp(office.now), "", why=why)
+    tx.insert(VERSIONS, one)
+    _note(tx, office, [one])
+    return number
 
 
 def commitment(salt: str, version: ConsentVersion) -> bytes:

@@ -34,6 +34,11 @@ class Reached(NamedTuple):
     undecided: frozenset[str]
     until: int
 
+    def with_decided(self, allowed: frozenset[str]) -> "Reached":
+        """With those on whom a person has decided that it reaches them, where their consents leave it open."""
+        decided = self.undecided & allowed
+        return Reached(self.patients | decided, self.undecided - decided, self.until) if decided else self
+
 
 class Register:
     """The consents of one holder. Thread-safe."""
@@ -171,10 +176,11 @@ class Register:
         answer, until = self._answering(request, now)
         found = [patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ALLOW]
         undecided = frozenset(patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ABSTAIN)
-        out = {one for one in self._after(upto) if answer(self._kit(one, upto)) is not ConsentAnswer.ALLOW}
-        if not after_death:
-            out |= {patient for patient, since in self._dead.items() if since <= now}
-        return Reached(frozenset(found) - out, undecided - out, until)
+        before = {one: answer(self._kit(one, upto)) for one in self._after(upto)}
+        new = {one for one, said in before.items() if said is not ConsentAnswer.ALLOW}
+        unheard = {one for one in new if before[one] is not ConsentAnswer.ABSTAIN}
+        dead = set() if after_death else {patient for patient, since in self._dead.items() if since <= now}
+        return Reached(frozenset(found) - new - dead, undecided - unheard - dead, until)
 
     def _answering(self, request: ConsentRequest, now: int) -> tuple[Callable[[tuple[int, ...]], ConsentAnswer], int]:
         """A function that answers for a kit, and until when the answers hold."""

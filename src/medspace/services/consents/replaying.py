@@ -12,7 +12,7 @@ from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.policy.actions import action_of
 from medspace.policy.consent.model import ConsentParty, seconds
-from medspace.services.consents import commitments, editions
+from medspace.services.consents import commitments, decisions, editions
 from medspace.services.consents.model import COUNTED, EDITIONS, ConsentEdition, CountedUse
 from medspace.services.consents.register import Register
 
@@ -116,7 +116,9 @@ class Replay:
         touched = None if kept.columns is None else frozenset(kept.columns)
         asked = editions.request(terms, str(facts["purpose"]), action_of(str(facts["use_kind"])), parties, touched)
         upto, after_death = moment.edition.upto, terms.after_death
-        reached = self.register.replayed(asked, moment.now, moment.number, upto, after_death=after_death).patients
+        found = self.register.replayed(asked, moment.now, moment.number, upto, after_death=after_death)
+        decided = decisions.allowed(self.tx, moment.edition, asked.purpose or "", moment.number)
+        reached = found.with_decided(decided).patients
         salts = self.register.salts(self.tx, self.register.known() - reached)
         return any(commitments.leaf(salt, kept.use) in leaves for salt in salts if salt)
 

@@ -12,11 +12,22 @@ from medspace.app.doors.management.actors import Acting, needs
 from medspace.app.doors.management.routing import Body, Text, router, speak_to
 from medspace.app.features.consent.service import Consents
 from medspace.core.actors import Scope
+from medspace.services.consents.decisions import ConsentVerdict
 from medspace.services.consents.model import ConsentTerms, ElementCodes
 
 READERS = (Scope.READ, Scope.TERMS)
 MOST_DOCUMENTS = 500
 Codes = Annotated[list[Text], Field(max_length=1_000)] | None
+
+
+class VerdictBody(Body):
+    """What a person decides on a patient, and why."""
+
+    patient: Text
+    dataset: Text
+    purpose: Text
+    allowed: bool
+    reason: Annotated[Text, Field(min_length=1, max_length=1_000)]
 
 
 class DocumentsBody(Body):
@@ -103,6 +114,15 @@ def routes(consents: Consents) -> APIRouter:
     @routes.get("/consent/patients/{patient}", **needs(Scope.TERMS))
     async def explain(patient: str, user: Text = "", purpose: Text = "") -> Response:
         return json_response(await consents.explain(patient, user=user, purpose=purpose))
+
+    @routes.get("/consent/undecided/{dataset:path}", **needs(Scope.TERMS))
+    async def undecided(dataset: str, purpose: Text, user: Text = "") -> Response:
+        found = await consents.undecided(dataset, purpose, user=user)
+        return json_response({"dataset": dataset, "purpose": purpose, "patients": found})
+
+    @routes.post("/consent/decisions", **needs(Scope.TERMS))
+    async def decide(body: VerdictBody, by: Acting) -> Response:
+        return json_response(await consents.decide(ConsentVerdict(**body.model_dump()), by=by.id))
 
     @routes.get("/consent/receipts/{patient}", **needs(Scope.TERMS))
     async def receipt(patient: str) -> Response:

@@ -46,6 +46,16 @@ async def withdraw(visit: PortalVisit) -> Response:
     return await _shown(visit, name, done=done)
 
 
+async def decide(visit: PortalVisit) -> Response:
+    """Record what a person decided on a patient."""
+    said = {name: visit.field(name) for name in ("patient", "dataset", "purpose", "reason")}
+    try:
+        await visit.post("/consent/decisions", {**said, "allowed": visit.field("verdict") == "allow"})
+    except InquiryError as error:
+        return visit.refused(LIST, error, **await _datasets(visit))
+    return await _shown(visit, said["patient"])
+
+
 async def _shown(visit: PortalVisit, name: str, done: JsonObject | None = None) -> Response:
     try:
         said = await visit.get(path("consent", "patients", name))
@@ -67,6 +77,7 @@ PAGES = PortalPages(
     actions=(
         PortalAction("/consent/renew", renew, (Scope.TERMS,)),
         PortalAction("/consent/patient", patient, (Scope.TERMS,)),
+        PortalAction("/consent/decide", decide, (Scope.TERMS,), confirmed=True),
         PortalAction("/consent/withdraw", withdraw, (Scope.TERMS,), confirmed=True),
     ),
     menu=(

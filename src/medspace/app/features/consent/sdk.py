@@ -31,6 +31,15 @@ class ConsentClient(Client):
         """What a patient allows, to a user (DID) and for a purpose if they are named, and by which provision."""
         return self._get(path("consent", "patients", patient), user=user, purpose=purpose)
 
+    def undecided_patients(self, dataset: str, purpose: str, *, user: str = "") -> list[str]:
+        """The patients whose consents leave open whether a purpose reaches them: a person has to decide."""
+        return list(self._get(path("consent", "undecided", dataset), purpose=purpose, user=user)["patients"])
+
+    def decide_consent(self, patient: str, dataset: str, purpose: str, *, allowed: bool, reason: str) -> JsonObject:
+        """Record what a person decided on a patient, until she says something new; it never overrides a denial."""
+        said = {"patient": patient, "dataset": dataset, "purpose": purpose, "allowed": allowed, "reason": reason}
+        return self._post("/consent/decisions", said)
+
     def consent_receipt(self, patient: str) -> JsonObject:
         """What a patient keeps: her salt, and the numbers of her consents. It is a secret of hers."""
         return self._get(path("consent", "receipts", patient))

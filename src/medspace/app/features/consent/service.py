@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from medspace.app.doors.views import Speak
 from medspace.app.node.node import Node
@@ -20,7 +20,17 @@ from medspace.ledger.model import decode
 from medspace.policy import odrl, purposes, words
 from medspace.policy.consent.model import ConsentParty, seconds
 from medspace.policy.purposes import VOCABULARY
-from medspace.services.consents import commitments, editions, explaining, publishing, recording, replaying, tracing
+from medspace.services.consents import (
+    commitments,
+    decisions,
+    editions,
+    explaining,
+    publishing,
+    recording,
+    replaying,
+    tracing,
+)
+from medspace.services.consents.decisions import ConsentVerdict
 from medspace.services.consents.errors import NoConsentError, NotUnderConsentError
 from medspace.services.consents.model import COUNTED, EDITIONS, PATIENTS, ConsentTerms
 from medspace.services.consents.recording import Office, RecordedAs
@@ -161,10 +171,8 @@ class Consents:
                 edition = editions.current(tx, dataset)
                 if edition is None:
                     continue
-                asked = explaining.ConsentInquiry(
-                    {ConsentParty.USER: user or "-", ConsentParty.HOLDER: self.node.did},
-                    tuple(wanted or edition.counts or _purposes(tx, dataset)),
-                )
+                named = tuple(wanted or edition.counts or _purposes(tx, dataset))
+                asked = explaining.ConsentInquiry(self._parties(user), named)
                 said = explaining.explain(tx, self.register, edition, asked, patient, now)
                 found += [asdict(one) | {"answer": one.answer.value} for one in said]
             return found
@@ -182,6 +190,37 @@ class Consents:
             ],
             "answers": answers,
         }
+
+    async def undecided(self, dataset: str, purpose: str, *, user: str = "") -> list[str]:
+        """The patients whose consents leave open whether a purpose reaches them.
+
+        Raises:
+            NotUnderConsentError: nothing was said of the dataset.
+        """
+        now, parties = seconds(self.node.clock.now()), self._parties(user)
+
+        def look(tx: Transaction) -> list[str]:
+            edition = editions.current(tx, dataset)
+            if edition is None:
+                raise NotUnderConsentError(dataset=dataset[:200])
+            asked = explaining.ConsentInquiry(parties, (purposes.canonical(purpose) or purpose,))
+            return explaining.undecided(tx, self.register, edition, asked, now)
+
+        return await self.node.database.read(look)
+
+    async def decide(self, verdict: ConsentVerdict, *, by: str) -> JsonObject:
+        """Record what a person decided, where the consents of a patient leave it open.
+
+        Raises:
+            NoConsentError, ConsentTermsError: nothing is known of the patient, or no reason is given.
+        """
+        office = self.office(by)
+        named = replace(verdict, purpose=purposes.canonical(verdict.purpose) or verdict.purpose)
+        made = await self.node.database.write(lambda tx: decisions.decide(tx, office, named))
+        return {"patient": made.patient, "number": made.number, "allowed": made.allowed, "ended": await self.cut()}
+
+    def _parties(self, user: str) -> dict[ConsentParty, str]:
+        return {ConsentParty.USER: user or "-", ConsentParty.HOLDER: self.node.did}
 
     async def receipt(self, patient: str) -> JsonObject:
         """What a patient keeps: the salt, with which she proves what was stated of her, and her consents.

@@ -84,6 +84,39 @@ def explain(
         screen.show(found, lambda: screen.table(title, [*heads, Text(msgid("by"))], rows))
 
 
+@app.command("undecided")
+def undecided(
+    dataset: Annotated[str, typer.Argument(help="One of your datasets.")],
+    purpose: Annotated[str, typer.Argument(help="The purpose of the use.")],
+    user: Annotated[str, typer.Option("--user", help="For this user (DID).")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """List the patients whose consents leave open whether a purpose reaches them: a person decides."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        found = space.undecided_patients(dataset, purpose, user=user)
+        said = counted(len(found), msgid("{count} patient to decide on"), msgid("{count} patients to decide on"))
+        screen.show({"patients": found}, lambda: screen.blocks(said, [(one,) for one in found]))
+
+
+@app.command("decide")
+def decide(
+    patient: PatientArgument,
+    dataset: Annotated[str, typer.Argument(help="One of your datasets.")],
+    purpose: Annotated[str, typer.Argument(help="The purpose of the use.")],
+    allow: Annotated[bool, typer.Option("--allow/--deny", help="Whether the purpose reaches the patient.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Decide where consents leave it open, until the patient says something new; a denial stays one."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        made = space.decide_consent(patient, dataset, purpose, allowed=allow, reason=reason)
+        screen.show(made, lambda: screen.line(Text(msgid("Recorded as number {number}."), made)))
+
+
 @app.command("dataset")
 def dataset(
     dataset: Annotated[

@@ -17,6 +17,7 @@ TABLES = {
     "consent_sources": (),
     "consent_editions": ("dataset",),
     "consent_counted": ("use",),
+    "consent_decisions": ("dataset", "patient"),
 }
 NUMBERS = ("number",)
 
