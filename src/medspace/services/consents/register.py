@@ -174,6 +174,7 @@ class Register:
         out = {one for one in self._after(upto) if answer(self._kit(one, upto)) is not ConsentAnswer.ALLOW}
         if not after_death:
             out |= {patient for patient, since in self._dead.items() if since <= now}
+            until = min([until, *(since for since in self._dead.values() if since > now)])
         return Reached(frozenset(found) - out, undecided - out, until)
 
     def _answering(self, request: ConsentRequest, now: int) -> tuple[Callable[[tuple[int, ...]], ConsentAnswer], int]:
