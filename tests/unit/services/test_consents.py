@@ -177,6 +177,17 @@ async def test_the_dead_are_out_unless_their_consent_outlives_them():
     assert house.counted() == set(range(40))
 
 
+async def test_what_is_answered_from_memory_ends_with_a_day_of_death():
+    house = await Clinic().ready()
+    tomorrow = (NOW + timedelta(days=1)).date().isoformat()
+    await house.database.write(lambda tx: recording.describe(tx, house.office(), "5", died=tomorrow))
+    await house.ask(await house.start())
+    assert 5 in house.counted()
+    house.clock.advance(25 * 3600.0)
+    await house.ask(await house.start("urn:job:2"), "urn:job:2", task=task(2))
+    assert house.counted() == set(range(40)) - {5}
+
+
 async def test_a_denied_kind_of_data_keeps_her_out_of_what_looks_at_it_and_of_nothing_else():
     house = Clinic()
     sensitive = {"code": [{"coding": [{"system": "x", "code": "psy"}]}]}

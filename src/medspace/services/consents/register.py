@@ -179,7 +179,10 @@ class Register:
         before = {one: answer(self._kit(one, upto)) for one in self._after(upto)}
         new = {one for one, said in before.items() if said is not ConsentAnswer.ALLOW}
         unheard = {one for one in new if before[one] is not ConsentAnswer.ABSTAIN}
-        dead = set() if after_death else {patient for patient, since in self._dead.items() if since <= now}
+        dead = set[str]()
+        if not after_death:
+            dead = {patient for patient, since in self._dead.items() if since <= now}
+            until = min([until, *(since for since in self._dead.values() if since > now)])
         return Reached(frozenset(found) - new - dead, undecided - unheard - dead, until)
 
     def _answering(self, request: ConsentRequest, now: int) -> tuple[Callable[[tuple[int, ...]], ConsentAnswer], int]:
