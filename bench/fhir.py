@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from medspace.adapters.fhir.views import Compiled, compiled_view
+from medspace.adapters.fhir.views import CompiledView, compiled_view
 from tests.fhirpath_cases import path_cases
 from tests.shared_data import DATA
 from tests.sof_cases import VIEW_CASES, columns, view
@@ -74,7 +74,7 @@ def _views() -> float:
     return min(_round(views, patients) for _ in range(ROUNDS)) * 1000
 
 
-def _round(views: list[Compiled], patients: list[Any]) -> float:
+def _round(views: list[CompiledView], patients: list[Any]) -> float:
     started = time.perf_counter()
     for one in views:
         for patient in patients:

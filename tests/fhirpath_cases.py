@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from medspace.adapters.fhir.errors import PathError
-from medspace.adapters.fhir.paths import Scope, compiled
+from medspace.adapters.fhir.paths import PathScope, compiled
 from tests.shared_data import public
 
 # SQL on FHIR 2, "Supported FHIRPath functionality": functions, words and marks; literals are texts and numbers.
@@ -52,7 +52,7 @@ class PathCase:
     def passes(self) -> bool:
         """Whether it gives what it must, or fails where it must."""
         try:
-            found = compiled(self.expression)([self.subject], Scope(self.subject))
+            found = compiled(self.expression)([self.subject], PathScope(self.subject))
         except PathError:
             return self.error
         return not self.error and plain(found) == plain(self.result)

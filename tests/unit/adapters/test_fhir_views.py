@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspace.adapters.fhir.errors import PathError, ViewError
-from medspace.adapters.fhir.paths import MOST_STEPS, Scope, compiled
+from medspace.adapters.fhir.paths import MOST_STEPS, PathScope, compiled
 from medspace.adapters.fhir.views import MOST_ROWS, compiled_view, read_view
 from tests.fhirpath_cases import path_cases
 from tests.shared_data import public
@@ -65,7 +65,7 @@ def test_criteria_within_criteria_take_so_many_steps_at_most():
     many = {"resourceType": "Patient", "name": [{"use": "a"}] * 2000}
     with pytest.raises(PathError, match=f"{MOST_STEPS} steps"):
         compiled("name.where(%resource.name.where(%resource.name.exists(use = 'b')).exists())")(
-            [many], Scope(many, left=10_000)
+            [many], PathScope(many, left=10_000)
         )
 
 
@@ -75,9 +75,9 @@ def test_criteria_within_criteria_take_so_many_steps_at_most():
 def test_huge_numbers_cost_nothing_and_are_never_rounded(number):
     said = Decimal(number)
     one = {"resourceType": "Observation", "n": said}
-    assert compiled("n")([one], Scope(one)) == [said]
+    assert compiled("n")([one], PathScope(one)) == [said]
     for path in ("n + 1", "n * n", "n / 3", "n.lowBoundary()", "n.highBoundary()", "n > 1", "n = 1"):
-        compiled(path)([one], Scope(one))
+        compiled(path)([one], PathScope(one))
 
 
 def test_a_view_that_is_not_json_is_refused():
@@ -90,4 +90,4 @@ def test_a_view_that_is_not_json_is_refused():
 def test_whatever_is_written_is_an_expression_or_is_refused(text):
     one = {"resourceType": "Patient", "a": [{"b": 1}, {"b": "x"}], "b": Decimal("1.5")}
     with suppress(PathError):
-        compiled(text)([one], Scope(one))
+        compiled(text)([one], PathScope(one))

@@ -32,3 +32,9 @@ def type_in(name: str, element: str) -> str:
     """The type in the JSON name of an element, empty where the name is another element's."""
     kind = name[len(element) :] if name.startswith(element) else ""
     return kind if kind in TYPES else ""
+
+
+def names_in_json(element: str) -> tuple[str, ...]:
+    """All names that an element may have in JSON, with that of what JSON keeps beside a primitive."""
+    names = (element, *(element + kind for kind in TYPES)) if element in CHOICES else (element,)
+    return (*names, *(f"_{name}" for name in names))

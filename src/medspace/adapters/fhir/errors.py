@@ -17,7 +17,7 @@ class PathError(InvalidInputError):
 
     code = "fhir.path"
     sentence = msgid("The FHIRPath expression cannot be used: {reason}.")
-    next_step = msgid("Write it with what `medspace source features` lists.")
+    next_step = msgid("Write it with what docs/sources/fhir.md lists.")
 
     def __init__(self, reason: str, facts: Mapping[str, Fact | Text] | None = None) -> None:
         self.reason = Text(reason, facts or {})
@@ -29,7 +29,7 @@ class ViewError(InvalidInputError):
 
     code = "fhir.view"
     sentence = msgid("The view {view} cannot be used: {reason}.")
-    next_step = msgid("Fix the ViewDefinition, or name one of those that `medspace source features` lists.")
+    next_step = msgid("Fix the ViewDefinition, or name one of those that docs/sources/fhir.md lists.")
 
     def __init__(self, view: str, reason: str | Text, facts: Mapping[str, Fact | Text] | None = None) -> None:
         self.reason = reason if isinstance(reason, Text) else Text(reason, facts or {})

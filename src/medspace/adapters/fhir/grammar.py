@@ -3,7 +3,7 @@
 Binary operators bind as section 6.8 of FHIRPath 2.0.0 says. Everything else of the language is refused by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -43,7 +43,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Element:
     """The elements of that name; `of` is None where they start the expression."""
 
     of: "Tree | None"
@@ -51,7 +51,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function of a collection; `of` is None where it starts the expression."""
 
     of: "Tree | None"
@@ -84,7 +84,7 @@ class Binary:
     right: "Tree"
 
 
-Tree: TypeAlias = Literal | This | Constant | Member | Call | Index | Sign | Binary
+Tree: TypeAlias = Literal | This | Constant | Element | FunctionCall | Index | Sign | Binary
 
 
 def parsed(expression: str) -> Tree:
@@ -93,14 +93,31 @@ def parsed(expression: str) -> Tree:
     Raises:
         PathError: it is not one, or uses what is not supported.
     """
-    reader = _Reader(words(expression))
+    reader = _PathReader(words(expression))
     tree = reader.binary(0)
     if reader.word.kind != "end":
         raise reader.unexpected()
     return tree
 
 
-class _Reader:
+def elements(tree: Tree) -> Iterator[str]:
+    """The names of all elements that an expression goes through; a type's name may be among them."""
+    match tree:
+        case Element(of, name):
+            yield name
+            yield from () if of is None else elements(of)
+        case FunctionCall(of, _, arguments):
+            yield from () if of is None else elements(of)
+            for argument in arguments:
+                yield from elements(argument)
+        case Binary(_, left, right) | Index(left, right):
+            yield from elements(left)
+            yield from elements(right)
+        case Sign(_, of):
+            yield from elements(of)
+
+
+class _PathReader:
     """Reads words from the left; `word` is the next one."""
 
     def __init__(self, found: list[Word]) -> None:
@@ -193,10 +210,10 @@ class _Reader:
         self._at += 1
         if self.word.kind == "mark" and self.word.said == "(" and word.kind == "name":
             self._at += 1
-            return Call(of, word.said, self._arguments())
+            return FunctionCall(of, word.said, self._arguments())
         if of is None and word.kind == "name" and word.said in ("true", "false"):
             return Literal(word.said == "true")
-        return Member(of, word.said)
+        return Element(of, word.said)
 
     def _arguments(self) -> tuple[Tree, ...]:
         found = list[Tree]()

@@ -1,7 +1,7 @@
 """FHIRPath expressions compiled to closures over parsed JSON.
 
-A compiled expression takes the collection that it is evaluated on (a list) and the `Scope`, and returns a list. What
-is known when it is compiled (constants, names, the types of choices) costs nothing when it is evaluated.
+A compiled expression takes the collection that it is evaluated on (a list) and the `PathScope`, and returns a list.
+What is known when it is compiled (constants, names, the types of choices) costs nothing when it is evaluated.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,11 @@ from medspace.adapters.fhir.choices import CHOICES, named, type_in
 from medspace.adapters.fhir.errors import PathError
 from medspace.adapters.fhir.grammar import (
     Binary,
-    Call,
     Constant,
+    Element,
+    FunctionCall,
     Index,
     Literal,
-    Member,
     Scalar,
     Sign,
     This,
@@ -39,7 +39,7 @@ SINGLE = msgid("it meets several values where there may be one; first() takes th
 COUNT = msgid("{function}() does not take {count} arguments")
 
 
-class Scope:
+class PathScope:
     """What an expression may know beside its collection: the resource, the row of `forEach`, how much it may do."""
 
     __slots__ = ("left", "resource", "row")
@@ -58,8 +58,8 @@ class Scope:
             raise PathError(msgid("it takes more than {most} steps on one resource"), {"most": MOST_STEPS})
 
 
-Evaluate: TypeAlias = Callable[[Items, Scope], Items]
-Function: TypeAlias = Callable[["Compiler", Call, Evaluate], Evaluate]
+Evaluate: TypeAlias = Callable[[Items, PathScope], Items]
+Function: TypeAlias = Callable[["Compiler", FunctionCall, Evaluate], Evaluate]
 
 
 def compiled(expression: str, constants: Mapping[str, Scalar] | None = None, kind: str = "") -> Evaluate:
@@ -85,7 +85,7 @@ def truth(items: Items) -> bool | None:
     return None if type(items[0]) is Bare else items[0] is not False
 
 
-def _focus(items: Items, _: Scope) -> Items:
+def _focus(items: Items, _: PathScope) -> Items:
     return items
 
 
@@ -109,7 +109,7 @@ class Compiler:
                 made = _focus
             case Constant(name):
                 made = self._constant(name)
-            case Member(of, name):
+            case Element(of, name):
                 made = _member(name) if of is None else _of(self.compile(of), name)
             case Index(of, at):
                 made = _index(self.compile(of), self.compile(at))
@@ -117,7 +117,7 @@ class Compiler:
                 made = _signed(self.compile(of), minus=minus)
             case Binary(operator, left, right):
                 made = _binary(operator, self.compile(left), self.compile(right))
-            case Call():
+            case FunctionCall():
                 made = self._call(tree)
         return made
 
@@ -130,7 +130,7 @@ class Compiler:
             return lambda _, scope: [scope.row]
         raise PathError(msgid("there is no constant %{name}"), {"name": name})
 
-    def _call(self, call: Call) -> Evaluate:
+    def _call(self, call: FunctionCall) -> Evaluate:
         known = FUNCTIONS.get(call.name)
         if known is None:
             raise PathError(msgid("the function {function}() is not supported"), {"function": call.name})
@@ -192,7 +192,7 @@ def _member(name: str) -> Evaluate:
     if not name[:1].isupper():
         return lambda items, _: take(items, name)
 
-    def typed(items: Items, _: Scope) -> Items:
+    def typed(items: Items, _: PathScope) -> Items:
         here = [item for item in items if type(item) is dict and _is_type(item, name)]
         return here or take(items, name)
 
@@ -204,7 +204,7 @@ def _is_type(item: Mapping[str, Any], name: str) -> bool:
 
 
 def _index(of: Evaluate, at: Evaluate) -> Evaluate:
-    def indexed(items: Items, scope: Scope) -> Items:
+    def indexed(items: Items, scope: PathScope) -> Items:
         place = _one(at(items, scope))
         if place is None:
             return []
@@ -223,7 +223,7 @@ def _one(items: Items) -> Any:  # noqa: ANN401 - JSON
 
 
 def _signed(of: Evaluate, *, minus: bool) -> Evaluate:
-    def signed(items: Items, scope: Scope) -> Items:
+    def signed(items: Items, scope: PathScope) -> Items:
         value = _one(of(items, scope))
         if value is None:
             return []
@@ -242,7 +242,7 @@ def _binary(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
     if operator in ORDERS:
         return _ordered(ORDERS[operator], left, right)
 
-    def calculated(items: Items, scope: Scope) -> Items:
+    def calculated(items: Items, scope: PathScope) -> Items:
         one, other = _one(left(items, scope)), _one(right(items, scope))
         made = None if one is None or other is None else computed(operator, one, other)
         return [] if made is None else [made]
@@ -253,7 +253,7 @@ def _binary(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
 def _logical(left: Evaluate, right: Evaluate, *, decisive: bool) -> Evaluate:
     """`or` is decided by one that is true, `and` by one that is false; unknown otherwise, unless both are known."""
 
-    def decided(items: Items, scope: Scope) -> Items:
+    def decided(items: Items, scope: PathScope) -> Items:
         one = truth(left(items, scope))
         if one is decisive:
             return [decisive]
@@ -266,7 +266,7 @@ def _logical(left: Evaluate, right: Evaluate, *, decisive: bool) -> Evaluate:
 
 
 def _equal(left: Evaluate, right: Evaluate, *, wanted: bool) -> Evaluate:
-    def equal(items: Items, scope: Scope) -> Items:
+    def equal(items: Items, scope: PathScope) -> Items:
         one, other = left(items, scope), right(items, scope)
         if not one or not other:
             return []
@@ -289,7 +289,7 @@ ORDERS: Mapping[str, Callable[[int], bool]] = {
 
 
 def _ordered(holds: Callable[[int], bool], left: Evaluate, right: Evaluate) -> Evaluate:
-    def ordered(items: Items, scope: Scope) -> Items:
+    def ordered(items: Items, scope: PathScope) -> Items:
         one, other = _one(left(items, scope)), _one(right(items, scope))
         found = None if one is None or other is None else order(one, other)
         return [] if found is None else [holds(found)]
@@ -298,10 +298,10 @@ def _ordered(holds: Callable[[int], bool], left: Evaluate, right: Evaluate) -> E
 
 
 # --- functions ------------------------------------------------------------------------------------------------------
-def _where(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _where(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     criteria = compiler.compile(call.arguments[0])
 
-    def kept(items: Items, scope: Scope) -> Items:
+    def kept(items: Items, scope: PathScope) -> Items:
         found = of(items, scope)
         scope.spend(len(found))
         return [item for item in found if _holds(criteria([item], scope))]
@@ -315,30 +315,30 @@ def _holds(items: Items) -> bool:
     return truth(items) is True
 
 
-def _exists(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _exists(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     found = _where(compiler, call, of) if call.arguments else of
     return lambda items, scope: [bool(found(items, scope))]
 
 
-def _empty(_: Compiler, __: Call, of: Evaluate) -> Evaluate:
+def _empty(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
     return lambda items, scope: [not of(items, scope)]
 
 
-def _first(_: Compiler, __: Call, of: Evaluate) -> Evaluate:
+def _first(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
     return lambda items, scope: of(items, scope)[:1]
 
 
-def _not(_: Compiler, __: Call, of: Evaluate) -> Evaluate:
-    def negated(items: Items, scope: Scope) -> Items:
+def _not(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
+    def negated(items: Items, scope: PathScope) -> Items:
         found = truth(of(items, scope))
         return [] if found is None else [not found]
 
     return negated
 
 
-def _of_type(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _of_type(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     kind = _type_name(call)
-    if isinstance(call.of, Member) and call.of.name in CHOICES:
+    if isinstance(call.of, Element) and call.of.name in CHOICES:
         # The type is in the name of the element: no type needs to be known to find it.
         before, wanted = call.of.of, named(call.of.name, kind)
         plain = call.of.name
@@ -351,20 +351,20 @@ def _typed(items: Items, wanted: str, plain: str, kind: str) -> Items:
     return _elements(items, wanted) or [item for item in _elements(items, plain) if is_of(item, kind)]
 
 
-def _type_name(call: Call) -> str:
+def _type_name(call: FunctionCall) -> str:
     """The name of the type in brackets, with `FHIR.` or `System.` or without."""
     argument = call.arguments[0]
-    prefixed = isinstance(argument, Member) and isinstance(argument.of, Member) and argument.of.of is None
-    if isinstance(argument, Member) and (argument.of is None or prefixed):
+    prefixed = isinstance(argument, Element) and isinstance(argument.of, Element) and argument.of.of is None
+    if isinstance(argument, Element) and (argument.of is None or prefixed):
         return SYSTEM_TYPES.get(argument.name, argument.name)
     raise PathError(msgid("{function}() takes the name of a type"), {"function": call.name})
 
 
-def _extension(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _extension(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     url = compiler.compile(call.arguments[0])
     beside = _beside(compiler, call.of)
 
-    def extensions(items: Items, scope: Scope) -> Items:
+    def extensions(items: Items, scope: PathScope) -> Items:
         wanted = _one(url(items, scope))
         plain = [one for one in of(items, scope) if beside is None or type(one) is not Bare]
         holders = [*plain, *(beside(items, scope) if beside else ())]
@@ -376,17 +376,17 @@ def _extension(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
 
 def _beside(compiler: Compiler, of: Tree | None) -> Evaluate | None:
     """Where JSON keeps the extensions of a primitive element: beside it, under its name with an underscore."""
-    if not isinstance(of, Member):
+    if not isinstance(of, Element):
         return None
     start = _focus if of.of is None else compiler.compile(of.of)
     name = f"_{of.name}"  # an element of its own in JSON
     return lambda items, scope: _elements(start(items, scope), name)
 
 
-def _join(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _join(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     separator = compiler.compile(call.arguments[0]) if call.arguments else _always("")
 
-    def joined(items: Items, scope: Scope) -> Items:
+    def joined(items: Items, scope: PathScope) -> Items:
         found, between = [one for one in of(items, scope) if type(one) is not Bare], _one(separator(items, scope))
         if not all(isinstance(each, str) for each in found) or not isinstance(between, str | None):
             raise PathError(msgid("join() meets what is not text"))
@@ -395,8 +395,8 @@ def _join(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
     return joined
 
 
-def _edge(_: Compiler, __: Call, of: Evaluate, kind: str, *, low: bool) -> Evaluate:
-    def edged(items: Items, scope: Scope) -> Items:
+def _edge(_: Compiler, __: FunctionCall, of: Evaluate, kind: str, *, low: bool) -> Evaluate:
+    def edged(items: Items, scope: PathScope) -> Items:
         value = _one(of(items, scope))
         made = None if value is None else edge(value, kind, low=low)
         return [] if made is None else [made]
@@ -404,37 +404,37 @@ def _edge(_: Compiler, __: Call, of: Evaluate, kind: str, *, low: bool) -> Evalu
     return edged
 
 
-def _low(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _low(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     return _edge(compiler, call, of, _kind(compiler, call.of), low=True)
 
 
-def _high(compiler: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _high(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     return _edge(compiler, call, of, _kind(compiler, call.of), low=False)
 
 
 def _kind(compiler: Compiler, of: Tree | None) -> str:
     """The type of what a boundary is asked of: as ofType() says, or the name of the element, or else the view."""
-    if isinstance(of, Call) and of.name == "ofType":
+    if isinstance(of, FunctionCall) and of.name == "ofType":
         return _type_name(of)
-    if isinstance(of, Call) and of.of is not None and of.name in ("first", "where"):
+    if isinstance(of, FunctionCall) and of.of is not None and of.name in ("first", "where"):
         return _kind(compiler, of.of)
-    if isinstance(of, Member) and of.name in DATE_ELEMENTS:
+    if isinstance(of, Element) and of.name in DATE_ELEMENTS:
         return "date"
     return compiler.kind
 
 
-def _resource_key(_: Compiler, __: Call, of: Evaluate) -> Evaluate:
-    def keys(items: Items, scope: Scope) -> Items:
+def _resource_key(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
+    def keys(items: Items, scope: PathScope) -> Items:
         found = of(items, scope)
         return _elements([item for item in found if type(item) is dict and "resourceType" in item], "id")
 
     return keys
 
 
-def _reference_key(_: Compiler, call: Call, of: Evaluate) -> Evaluate:
+def _reference_key(_: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     wanted = _type_name(call) if call.arguments else ""
 
-    def keys(items: Items, scope: Scope) -> Items:
+    def keys(items: Items, scope: PathScope) -> Items:
         found = list[Any]()
         for text in _elements(of(items, scope), "reference"):
             one = referred(text) if isinstance(text, str) else None

@@ -1,21 +1,21 @@
 """ViewDefinitions (SQL on FHIR 2): the rows of a resource.
 
-A view is checked and compiled once; `Compiled.rows` is a pure function of a resource. Everything that a view may
+A view is checked and compiled once; `CompiledView.rows` is a pure function of a resource. Everything that a view may
 multiply is bounded for each resource: rows, and the criteria that are tried.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
 
 from medspace.adapters.fhir.errors import PathError, ViewError
-from medspace.adapters.fhir.grammar import Scalar
+from medspace.adapters.fhir.grammar import Scalar, elements, parsed
 from medspace.adapters.fhir.moments import moment
-from medspace.adapters.fhir.paths import Evaluate, Scope, compiled
+from medspace.adapters.fhir.paths import Evaluate, PathScope, compiled
 from medspace.adapters.fhir.values import Bare
 from medspace.core.text import Fact, Text, msgid
 
@@ -30,7 +30,7 @@ _COLUMN = frozenset(("name", "path", "type", "description", "collection", "tag",
 _MOMENTS = ("valueDate", "valueDateTime", "valueInstant", "valueTime")
 _NUMBERS = ("valueInteger", "valueInteger64", "valuePositiveInt", "valueUnsignedInt", "valueDecimal")
 Row: TypeAlias = tuple[Any, ...]
-Rows: TypeAlias = Callable[[Any, Scope], list[Row]]
+Rows: TypeAlias = Callable[[Any, PathScope], list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,16 @@ class ViewColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """A view that can be applied: the type of its resources, its columns in order, the top elements that it reads."""
+class CompiledView:
+    """A view that can be applied: the type of its resources, its columns in order.
+
+    `elements` are the names of the elements that it reads, wherever they stand: no others need to be there.
+    """
 
     name: str
     resource: str
     columns: tuple[ViewColumn, ...]
+    elements: frozenset[str]
     _where: tuple[Evaluate, ...]
     _rows: Rows
 
@@ -61,7 +65,7 @@ class Compiled:
         """
         if resource.get("resourceType") != self.resource:
             return []
-        scope = Scope(resource)
+        scope = PathScope(resource)
         for condition in self._where:
             if not _holds(condition([resource], scope)):
                 return []
@@ -74,7 +78,7 @@ def _holds(items: list[Any]) -> bool:
     return bool(items) and items[0]
 
 
-def read_view(text: bytes, name: str) -> Compiled:
+def read_view(text: bytes, name: str) -> CompiledView:
     """The view that a JSON file holds; `name` is how errors call it.
 
     Raises:
@@ -87,38 +91,39 @@ def read_view(text: bytes, name: str) -> Compiled:
     return compiled_view(said, name)
 
 
-def compiled_view(said: Any, name: str = "") -> Compiled:  # noqa: ANN401 - JSON
+def compiled_view(said: Any, name: str = "") -> CompiledView:  # noqa: ANN401 - JSON
     """A view as JSON, checked and compiled.
 
     Raises:
         ViewError: it is none that can be used.
     """
     name = name or (said.get("name") if isinstance(said, dict) and isinstance(said.get("name"), str) else "") or "-"
-    reader = _Reader(name)
+    reader = _ViewReader(name)
     if not isinstance(said, dict) or said.get("resourceType", "ViewDefinition") != "ViewDefinition":
         raise reader.error(msgid("it is no ViewDefinition"))
     resource = said.get("resource")
     if not isinstance(resource, str) or not _NAME.fullmatch(resource):
         raise reader.error(msgid("it does not say of which type its resources are"))
-    reader = _Reader(name, reader.constants_of(said.get("constant", [])))
+    reader = _ViewReader(name, reader.constants_of(said.get("constant", [])))
     conditions = [reader.path(one, "where") for one in reader.objects(said.get("where", []), "where")]
     selects = reader.objects(said.get("select"), "select")
     if not selects:
         raise reader.error(msgid("it selects nothing"))
     columns, rows = reader.product([reader.select(one, 1) for one in selects])
     reader.check_names(columns)
-    return Compiled(name, resource, columns, tuple(conditions), rows)
+    return CompiledView(name, resource, columns, frozenset(reader.elements), tuple(conditions), rows)
 
 
 _Part: TypeAlias = tuple[tuple[ViewColumn, ...], Rows]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _ViewReader:
     """Reads the parts of one view; each is its columns, and what makes its part of the rows."""
 
     view: str
     constants: Mapping[str, Scalar] | None = None
+    elements: set[str] = field(default_factory=set)
 
     def error(self, reason: str, facts: Mapping[str, Fact | Text] | None = None) -> ViewError:
         return ViewError(self.view, reason, facts)
@@ -158,6 +163,7 @@ class _Reader:
         if not isinstance(expression, str) or not expression.strip():
             raise self.error(msgid("`{where}` has no path"), {"where": where})
         try:
+            self.elements.update(elements(parsed(expression)))
             return compiled(expression, self.constants, kind)
         except PathError as error:
             facts: dict[str, Fact | Text] = {"path": expression, "reason": error.reason}
@@ -195,7 +201,7 @@ class _Reader:
         return _for_each(self.path(said, key, key), rows, nothing)
 
     def _columns(self, said: Sequence[Mapping[str, Any]]) -> _Part:
-        columns, cells = list[ViewColumn](), list[Callable[[Any, Scope], Any]]()
+        columns, cells = list[ViewColumn](), list[Callable[[Any, PathScope], Any]]()
         for one in said:
             for key in one.keys() - _COLUMN:
                 raise self.error(msgid("`column` has no part {key}"), {"key": key})
@@ -242,11 +248,11 @@ class _Reader:
             seen.add(column.name.lower())
 
 
-def _cell(path: Evaluate, column: ViewColumn) -> Callable[[Any, Scope], Any]:
+def _cell(path: Evaluate, column: ViewColumn) -> Callable[[Any, PathScope], Any]:
     if column.many:
         return lambda item, scope: [each for each in path([item], scope) if type(each) is not Bare]
 
-    def cell(item: Any, scope: Scope) -> Any:  # noqa: ANN401 - JSON
+    def cell(item: Any, scope: PathScope) -> Any:  # noqa: ANN401 - JSON
         found = path([item], scope)
         if len(found) > 1:
             raise PathError(
@@ -273,7 +279,7 @@ def _multiplied(parts: Sequence[list[Row]]) -> list[Row]:
 
 
 def _for_each(path: Evaluate, rows: Rows, nothing: Row | None) -> Rows:
-    def looped(item: Any, scope: Scope) -> list[Row]:  # noqa: ANN401 - JSON
+    def looped(item: Any, scope: PathScope) -> list[Row]:  # noqa: ANN401 - JSON
         items = path([item], scope)
         if not items and nothing is not None:
             return [nothing]
@@ -282,7 +288,7 @@ def _for_each(path: Evaluate, rows: Rows, nothing: Row | None) -> Rows:
     return looped
 
 
-def _over(items: Sequence[Any], rows: Rows, scope: Scope) -> list[Row]:
+def _over(items: Sequence[Any], rows: Rows, scope: PathScope) -> list[Row]:
     made, before = list[Row](), scope.row
     for place, each in enumerate(items):
         scope.row = place
@@ -295,7 +301,7 @@ def _over(items: Sequence[Any], rows: Rows, scope: Scope) -> list[Row]:
 def _repeated(paths: Sequence[Evaluate], rows: Rows) -> Rows:
     """The items that the paths lead to from an item, and from those, and so on, each before what is below it."""
 
-    def below(item: Any, scope: Scope) -> list[Any]:  # noqa: ANN401 - JSON
+    def below(item: Any, scope: PathScope) -> list[Any]:  # noqa: ANN401 - JSON
         found, ahead = list[Any](), [item]
         while ahead:
             one = ahead.pop()
