@@ -12,8 +12,8 @@ from pathlib import Path
 
 ALLOWED = {
     "0bsd", "3-clause bsd license",
-    "apache 2.0", "apache software license", "apache-2.0", "bsd license", "bsd-2-clause", "bsd-3-clause",
-    "apache-2.0 with llvm-exception", "bsl-1.0",
+    "apache 2.0", "apache license 2.0", "apache software license", "apache-2.0", "apache-2.0 with llvm-exception",
+    "bsd license", "bsd-2-clause", "bsd-3-clause", "bsl-1.0",
     "cc0-1.0", "isc", "isc license (iscl)", "mit", "mit license", "mit-0", "mit-cmu",
     "mozilla public license 2.0 (mpl 2.0)", "mpl-2.0", "psf-2.0", "python software foundation license", "unlicense",
     "zlib",
@@ -26,6 +26,7 @@ OPTIONAL = {
 # What only tests run and nobody ships; the licence does not reach the product.
 ORACLES: Mapping[str, str] = {
     "axe-playwright-python": "MIT by its licence file, which its metadata does not name; brings axe-core, MPL-2.0",
+    "openvc-core": "LGPL-3.0-or-later; checks our SD-JWT VC and status lists, in tests alone",
 }
 
 Package = Mapping[str, str]

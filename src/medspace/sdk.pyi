@@ -10,6 +10,7 @@ from medspace.app.doors.sdk import TokenUnreadableError as TokenUnreadableError
 from medspace.app.features.accounts.sdk import AccountsClient
 from medspace.app.features.audit.sdk import AuditClient
 from medspace.app.features.budget.sdk import BudgetClient
+from medspace.app.features.consent.sdk import ConsentClient
 from medspace.app.features.credentials.sdk import CredentialsClient
 from medspace.app.features.duties.sdk import DutiesClient
 from medspace.app.features.export.sdk import ExportClient
@@ -28,6 +29,7 @@ from medspace.app.features.training.using.sdk import adapt as adapt
 from medspace.app.features.training.using.sdk import check_model as check_model
 from medspace.app.features.training.using.sdk import predict as predict
 from medspace.app.features.uses.sdk import UsesClient
+from medspace.app.features.wallets.sdk import WalletsClient
 from medspace.app.node.offering.sdk import draft as draft
 from medspace.core.errors import MedspaceError as MedspaceError
 from medspace.core.errors import WaitingError as WaitingError
@@ -45,9 +47,11 @@ class Space(
     DutiesClient,
     IssuersClient,
     PermitsClient,
+    WalletsClient,
     TrainingClient,
     BudgetClient,
     AuditClient,
+    ConsentClient,
     TokensClient,
     AccountsClient,
     ExportClient,

@@ -9,7 +9,7 @@ coarsely as standard errors allow; the control hands it out as finely as sums ar
 import pytest
 
 from bench import _models
-from bench._federation import Federation, everybody
+from bench._federation import TableFederation, everybody
 from medspace.learning import newton
 from medspace.privacy.rounding import BITS, ERROR_BITS
 
@@ -23,7 +23,7 @@ def values():
 
 @pytest.fixture
 def member():
-    contract = Federation(everybody(), masks=False)
+    contract = TableFederation(everybody(), masks=False)
     yield contract
     contract.close()
 
@@ -75,7 +75,7 @@ def unlike(real):
 
 def test_masks_change_no_bit_of_a_model(member):
     """So the attacks above may do without them."""
-    masked = Federation(everybody())
+    masked = TableFederation(everybody())
     try:
         under, without = masked.fit(FIT), member.fit(FIT)
     finally:

@@ -303,7 +303,10 @@ allow = ["127.0.0.0/8"]
         """Stop connectors as an administrator does."""
         for key in keys:
             self._spaces.pop(key).close() if key in self._spaces else None
-            self.run(self._close(self.nodes[key]))
+        self.run(self._close_all([self.nodes[key] for key in keys]))
+
+    async def _close_all(self, nodes: list[Node]) -> None:
+        await asyncio.gather(*map(self._close, nodes))
 
     async def _close(self, node: Node) -> None:
         if node.task is not None and node.stop is not None:

@@ -4,11 +4,14 @@ import json
 import time
 
 import numpy as np
+import onnxruntime
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.audit.auditing import verify_files
 from medspace.app.verbs import root
+from medspace.sdk import predict
 from tests.e2e.space import HOSPITALS, PURPOSE, Holding, audited, staged
 
 pytest.importorskip("torch", reason="the extra imaging is not installed", exc_type=ImportError)
@@ -110,6 +113,20 @@ def test_the_same_task_gives_the_same_bits(run, stage, agreements):
     assert again["model"]["weights"] == run["model"]["weights"]
 
 
+def test_a_densenet_of_monai_is_trained_the_same_way(stage, agreements, capsys):
+    pytest.importorskip("monai", reason="the extra imaging is not installed", exc_type=ImportError)
+    size = {"height": SIDE, "width": SIDE, "channels": 3}
+    dense = {"network": "densenet", "init_features": 6, "growth_rate": 4, "blocks": [2], "bn_size": 2}
+    task = TASK | {"images": size | dense, "max_rounds": 5, "patience": 0}
+    made = stage.space("user").train(task, agreements, wait=PATIENCE)
+    assert made["state"] == "finished", made
+    assert made["model"]["widths"] == [3, 14, 2]
+    losses = [float(loss) for loss in made["model"]["losses"]]
+    assert losses[-1] < losses[0]
+    assert root(["model", made["model"]["id"], "--config", str(stage.nodes["user"].file)]) == 0
+    assert "DenseNet (3-14-2)" in capsys.readouterr().out
+
+
 def test_a_hospital_that_stops_in_between_and_comes_back_changes_no_bit(run, stage, agreements):
     user = stage.space("user")
     begun = user.begin_training(TASK, agreements, patience=PATIENCE)["id"]
@@ -155,6 +172,29 @@ def test_every_step_is_proven_by_the_records_of_the_hospitals(run, stage, tmp_pa
     beside = [one for one in report["findings"] if one["code"] != "run.release.failed_run"]
     assert not beside
     assert report["outcome"] == ("unverifiable" if report["findings"] else "verified")
+
+
+def test_the_net_leaves_as_a_file_and_scores_images_without_a_connector(run, stage, tmp_path, capsys):
+    """The file is signed; its scores are those of onnxruntime on the graph, and tell the grades apart."""
+    config = str(stage.nodes["user"].file)
+    files = [tmp_path / f"net.{form}" for form in ("safetensors", "onnx")]
+    for file in files:
+        assert root(["model", run["model"]["id"], "--out", str(file), "--config", config]) == 0
+    key = stage.space("user").status()["authority_key"]
+    assert root(["check-model", str(files[0]), "--authority-key", key]) == 0
+    own = photographs(1) | {"patient": np.arange(ROWS)}
+    np.savez(tmp_path / "own.npz", **own)
+    capsys.readouterr()
+    assert root(["predict", str(files[0]), str(tmp_path / "own.npz"), "--name", "patient", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["outputs"] == list(GRADES)
+    assert [one["row"] for one in found["rows"]] == [str(number) for number in range(ROWS)]
+    scores = np.array([one["scores"] for one in found["rows"]])
+    assert roc_auc_score(own["grade"] == "severe", scores[:, 2]) > 0.75
+    session = onnxruntime.InferenceSession(files[1].read_bytes(), providers=["CPUExecutionProvider"])
+    assert session.run(["scores"], {"images": own["images"]})[0] == pytest.approx(scores, abs=1e-5)
+    assert predict(files[0], tmp_path / "own.npz", name="patient") == found
+    assert stage.space("user").model_card(run["model"]["id"])["facts"]["parameters"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -90,6 +90,24 @@ def write_owned(path: Path, text: str) -> None:
         file.write(text)
 
 
+def write_private_bytes(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, in place of one of that name, all of it or nothing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - by descriptor, with its mode
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file in UTF-8 that only its owner can read, in place of one of that name, whatever its rights were.
 

@@ -26,7 +26,7 @@ LONGEST = 64  # characters; the same limit as in messages (`wire`)
 _FORM = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII)
 _MAKERS = """
 core.columns core.decision core.dictionary core.errors core.parts core.tensors
-trust.errors trust.credentials.errors
+trust.dcql trust.errors trust.credentials.errors trust.sdjwt.errors
 policy.clashes policy.errors policy.evaluation.deciding policy.labels policy.laws policy.operands policy.portions
 policy.rules
 ledger.errors

@@ -40,6 +40,7 @@ class Brakes:
     noise: bool = True  # a task that says so gets its noise
     steady: bool = True  # a clock that is set back revives nothing
     clipping: bool = True  # what one patient adds to a noisy total is clipped
+    consent: bool = True  # where rows pass by consent, those of patients who do not consent stay out
 
 
 @dataclass(frozen=True, slots=True)

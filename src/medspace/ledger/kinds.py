@@ -195,6 +195,7 @@ _TRANSFER = ("role pid counterparty:did agreement format", "peer_pid code by:act
 # checkpoint speaks of that a restored log falls short of. `each` of a debit is what its totals cost one by one,
 # `opens` the steps that let them out; `since`, `limit` and `taken` are what the account said: its period, what may be
 # given in it, and what is taken with this debit. An admission whose answers carry noise names the `rho` of its use.
+# `patients` of an admission is the root of the tree of `leaves` commitments to whom the use counts by consent.
 # `by` is the person or token that acted, as a random pseudonym that only this connector's database has a name for;
 # where it is missing, the connector acted by itself; a budget that a start found in the file was set by the
 # `configuration`. Where two persons must say yes, the first yes is `approved`, and
@@ -221,7 +222,8 @@ _KINDS = (
     kind(
         "use.admitted",
         "admission agreement transfer user:did asset use_kind purpose task:digest round:number step question:digest",
-        "expires:time sites:number scope:digest run manifest:digest coordinator:did rho",
+        "expires:time sites:number scope:digest run manifest:digest coordinator:did rho"
+        " patients:digest leaves:number",
     ),
     kind("use.refused", "agreement transfer user:did code", "clause"),
     kind(

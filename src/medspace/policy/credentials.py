@@ -18,12 +18,12 @@ from urllib.parse import quote, unquote
 
 from medspace.core.credentials import Proved, holding
 from medspace.core.text import Fact, Text, msgid
-from medspace.policy.model import Atomic, UseRequest
+from medspace.policy.model import Atomic, Policy, UseRequest, leaves
 from medspace.policy.operand import Operand, Test, member_of
 from medspace.policy.points import Point
 
 CREDENTIAL, ROUTE = "medspace:credential", "medspace:route"
-PERMIT_ROUTE = "permit"
+PERMIT_ROUTE, CONSENT_ROUTE = "permit", "consent"
 DATA_PERMIT, MEMBERSHIP = "DataPermit", "MembershipCredential"
 # The types that this program itself issues or asks for, in words; terms may ask for any other type by its name.
 TYPES: Mapping[str, Text] = {
@@ -32,7 +32,10 @@ TYPES: Mapping[str, Text] = {
     "EthicsApproval": Text(msgid("approval of an ethics board")),
     DATA_PERMIT: Text(msgid("data permit")),
 }
-ROUTES: Mapping[str, Text] = {PERMIT_ROUTE: Text(msgid("data permit, without the rows of persons who opted out"))}
+ROUTES: Mapping[str, Text] = {
+    PERMIT_ROUTE: Text(msgid("data permit, without the rows of persons who opted out")),
+    CONSENT_ROUTE: Text(msgid("consent, with the rows of patients who consent to this use, and no others")),
+}
 MOST_CLAIMS = 8
 
 _NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"
@@ -89,6 +92,12 @@ def demand(text: str) -> CredentialDemand:
     if len(claims) > MOST_CLAIMS or len({name for name, _ in claims}) != len(claims):
         raise ValueError(text)
     return CredentialDemand(found["type"], found["issuer"] or "", claims)
+
+
+def passes_by(policy: Policy, route: str) -> bool:
+    """Whether rows pass by a route under a policy, in any of its permissions."""
+    found = (leaf for rule in policy.permissions for leaf in leaves(rule.constraints) if leaf.operand == ROUTE)
+    return any(route in leaf.right for leaf in found)
 
 
 def _canonical(text: str) -> str:

@@ -163,6 +163,14 @@ class ConsentValueError(RefusedError):
     )
 
 
+class ConsentDocumentError(InvalidInputError):
+    """A document that is no FHIR Consent, or one that cannot be read (`policy.consent`)."""
+
+    code = "consent.document"
+    sentence = msgid("This is not a FHIR Consent of release 4 or 5 that can be read: see {reason}.")
+    next_step = msgid("Correct it where it was written, and import it again.")
+
+
 class FreerLabelError(RefusedError):
     """A label allows more than those of the data that the asset was made of."""
 

@@ -18,7 +18,7 @@ from medspace.adapters.duckdb.errors import (
     TableUnreadableError,
 )
 from medspace.adapters.images import arrays as archives
-from medspace.adapters.images import source as source_module
+from medspace.adapters.images import files as files_module
 from medspace.adapters.images.decoding import decode
 from medspace.adapters.images.errors import ImageFormatError, ImageRefusedError
 from medspace.adapters.images.source import load
@@ -201,16 +201,28 @@ def test_a_row_without_a_usable_image_refuses_all_and_names_no_file(tmp_path, fi
 
 
 def test_images_have_bounds(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "LARGEST_FILE", 20)
+    monkeypatch.setattr(files_module, "LARGEST_FILE", 20)
     with pytest.raises(ImageRefusedError, match="64 MiB"):
         load("hearts", folder(tmp_path), DICTIONARY)
     monkeypatch.undo()
-    monkeypatch.setattr(source_module, "MOST_BYTES", 79)
+    monkeypatch.setattr(files_module, "MOST_BYTES", 79)
     with pytest.raises(TableUnreadableError, match="memory"):
         load("hearts", folder(tmp_path), DICTIONARY)
     monkeypatch.setattr(archives, "MOST_BYTES", 79)
     with pytest.raises(TableUnreadableError, match="unpacks"):
         load("hearts", archive(tmp_path), DICTIONARY)
+
+
+def test_a_damaged_stream_in_an_archive_is_refused(tmp_path):
+    file = tmp_path / "scans.npz"
+    np.savez_compressed(file, images=brightness(200, (4, 4, 1)), grade=np.arange(200))
+    whole = file.read_bytes()
+    for place in range(60, len(whole) - 200, 11):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        file.write_bytes(damaged)
+        with suppress(TableUnreadableError, TableRefusedError):
+            archives.read(file)
 
 
 def test_the_names_of_files_are_published_nowhere(tmp_path):

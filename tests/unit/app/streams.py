@@ -4,14 +4,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from medspace.adapters.memory import ManualClock, MemoryDatabase
 from medspace.app.doors.management.actors import needs
 from medspace.app.doors.management.app import management_app
 from medspace.app.doors.management.events import Watched, events_router
 from medspace.app.doors.management.guarded import Guarded
-from medspace.app.doors.management.routing import Polling, waiting
+from medspace.app.doors.management.routing import Polling, router, waiting
 from medspace.app.node.changes import Changes
 from medspace.app.node.feeds import Feeds
 from medspace.app.node.listening.limits import PRIVATE
@@ -75,13 +75,13 @@ class Street:
         return shown | {"version": f"{thing.state}-{thing.percent}", "language": language}
 
     def app(self):
-        router = APIRouter()
+        things = router("things")
 
-        @router.get("/things/{name}", **needs(Scope.READ))
+        @things.get("/things/{name}", **needs(Scope.READ))
         async def one(request: Request, name: str, poll: Polling):
             return await waiting(request, self, THINGS.topic(name), poll, lambda: self.show(name, "en"))
 
-        app = management_app([router, events_router(self.feeds, {"things": Watched(THINGS, self.show)})])
+        app = management_app([things, events_router(self.feeds, {"things": Watched(THINGS, self.show)})])
         return Guarded(app, self.authenticate)
 
     @asynccontextmanager

@@ -46,7 +46,8 @@ def test_a_token_for_a_verb_that_asks_nobody_is_refused_and_nothing_done(path, t
     words |= {name: ["a", "b"] for name in ("audit verify", "audit verify-entry", "audit lineage")}
     words |= {"policy check": ["terms.json"], "policy evaluate": ["--policy", "p.json", "--request", "r.json"]}
     words |= {"adapt": ["m.safetensors", "rows.csv", "--out", "own.safetensors"], "check-model": ["m.safetensors"]}
-    words |= {"predict": ["m.safetensors", "rows.csv"]}
+    words |= {"predict": ["m.safetensors", "rows.csv"], "wallet receive": ["link", "1"]}
+    words |= {f"wallet {verb}": ["one"] for verb in ("consent", "recover", "withdraw")}
     (tmp_path / "token").write_text("mst_x")
     given = ["--token-file", str(tmp_path / "token"), *path.split(), *words.get(path, [])]
     with pytest.raises(TokenUnusedError) as refused:

@@ -51,3 +51,11 @@ def image_task(**changes):
         "max_rounds": 12,
         **changes,
     }
+
+
+DENSENET = {"network": "densenet", "init_features": 4, "growth_rate": 3, "blocks": [2, 1], "bn_size": 2}
+
+
+def densenet_task(**changes):
+    """The same with a small DenseNet."""
+    return image_task(images={"height": 8, "width": 8, "channels": 1, **DENSENET, **changes})

@@ -8,6 +8,7 @@ import pytest
 from medspace.core.errors import InvalidInputError
 from medspace.core.material import Form
 from medspace.learning.glm.design import Layout
+from medspace.learning.net import convolution
 from medspace.learning.net import images as images_module
 from medspace.learning.net.convolution import conv_net
 from medspace.learning.net.following import network_of
@@ -164,3 +165,12 @@ def test_by_the_schedule_the_rate_falls_and_else_stays():
     assert [how.of_round(number, 20).rate for number in (1, 12, 13, 17, 18, 20)] == [1.0, 1.0, 0.3, 0.3, 0.1, 0.1]
     assert LocalTraining(rate=1.0).of_round(20, 20).rate == 1.0
     assert parse(image_task(schedule="steps")).document()["schedule"] == "steps"
+
+
+@pytest.mark.parametrize(("present", "where"), [(True, "cuda"), (False, "cpu")])
+def test_numbers_lie_on_a_graphics_card_where_there_is_one(monkeypatch, present, where):
+    library, asked = convolution.torch(), []
+    monkeypatch.setattr(library.cuda, "is_available", lambda: present)
+    monkeypatch.setattr(library, "from_numpy", lambda _: SimpleNamespace(to=asked.append))
+    convolution.placed(np.zeros(2))
+    assert asked == [where]

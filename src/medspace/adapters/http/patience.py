@@ -18,14 +18,14 @@ async def patient(seconds: float) -> AsyncIterator[None]:
         TimeoutError: the time is over, and what was waited for has not come.
     """
     async with asyncio.timeout(None) as deadline:
-        steps = _Steps(deadline, seconds / STEPS)
+        steps = _Countdown(deadline, seconds / STEPS)
         try:
             yield
         finally:
             steps.timer.cancel()
 
 
-class _Steps:
+class _Countdown:
     """Counts down to a deadline."""
 
     def __init__(self, deadline: asyncio.Timeout, length: float) -> None:

@@ -4,6 +4,7 @@ The format of an array is the one of NumPy (NEP 1); what its header says must be
 """
 
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -20,6 +21,9 @@ MOST_BYTES = 1 << 30  # of all arrays together, unpacked
 MOST_ARRAYS = 1000
 KINDS = "biufU"  # truth values, whole numbers, fractions, texts; no objects, no bytes, no times
 SUFFIX = ".npy"
+IMAGES = "images"  # the name of the array with the images
+MOST_CHANNELS = 4
+PLAIN, CHANNELLED = 3, 4  # dimensions of many images without and with channels
 
 
 def read(path: Path) -> Mapping[str, Array]:
@@ -43,8 +47,8 @@ def read(path: Path) -> Mapping[str, Array]:
                 with archive.open(member) as file:
                     found[name] = _array(path, file, member.file_size)
             return found
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise _broken(path) from error  # another packing, a password, a header that is none
+    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+        raise _broken(path) from error  # another packing, a password, a header that is none, a damaged stream
 
 
 def _array(path: Path, file: IO[bytes], size: int) -> Array:
@@ -58,6 +62,44 @@ def _array(path: Path, file: IO[bytes], size: int) -> Array:
         raise _broken(path)
     array = np.frombuffer(file.read(length), kind)
     return array.reshape(shape, order="F" if columns_first else "C")
+
+
+def images_of(path: Path, images: Array | None) -> npt.NDArray[np.uint8]:
+    """The array of the images, channels last.
+
+    Raises:
+        TableUnreadableError: it is none.
+    """
+    if images is None or images.dtype != np.uint8 or images.ndim not in (PLAIN, CHANNELLED):
+        told = msgid("it has no array `images` of N x height x width (x channels) bytes")
+        raise TableUnreadableError(path.name, Text(told))
+    channelled = images if images.ndim == CHANNELLED else images[..., np.newaxis]
+    if not 0 < channelled.shape[3] <= MOST_CHANNELS or not channelled[:1].size:
+        raise TableUnreadableError(path.name, Text(msgid("its images are empty or have more than four channels")))
+    return np.ascontiguousarray(channelled, np.uint8)
+
+
+def labels_of(path: Path, array: Array, count: int) -> Array:
+    """One label for each image; N x 1 is as good as N.
+
+    Raises:
+        TableUnreadableError: there is another number of them.
+    """
+    flat = array.reshape(-1) if array.shape == (count, 1) else array
+    if flat.shape != (count,):
+        raise TableUnreadableError(
+            path.name, Text(msgid("an array of labels does not have one label for each image"))
+        )
+    return flat
+
+
+def texts_of(labels: Array) -> list[str | None]:
+    """The cells that a CSV file would have."""
+    if labels.dtype.kind == "b":
+        return ["true" if label else "false" for label in labels.tolist()]
+    if labels.dtype.kind == "f":
+        return [None if label != label else repr(label) for label in labels.tolist()]  # noqa: PLR0124 - NaN is not itself
+    return [str(label) for label in labels.tolist()]
 
 
 def _broken(path: Path) -> TableUnreadableError:

@@ -18,10 +18,11 @@ from medspace.adapters.http.proxy import Direct, Proxy
 from medspace.adapters.logs import LogFile
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
-from medspace.app.node import portal
+from medspace.app.node import portal, wallets
 from medspace.app.node.credentials import CredentialSettings
 from medspace.app.node.listening.limits import LOOPBACK
 from medspace.app.node.networks import bad_networks, is_address, is_address_of_web, is_loopback
+from medspace.app.node.wallets import WalletSettings
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.misfits import MisfitError
@@ -348,6 +349,7 @@ class Config(_Settings, frozen=True):
     checkpoints: Checkpoints = Checkpoints()
     coordination: CoordinationSettings = CoordinationSettings()
     credentials: CredentialSettings = CredentialSettings()
+    wallets: WalletSettings = WalletSettings()
     assets: tuple[Asset, ...] = ()
     folder: str = ""  # the folder of the file; set on reading
     file: str = ""  # its file name there; set on reading
@@ -476,6 +478,7 @@ def _objections(config: Config) -> Iterator[Text]:
     yield from bad_networks("public.proxies", config.public.proxies)
     yield from _bad_proxy(config.network)
     yield from filter(None, [portal.flaw(config.portal.url)])
+    yield from filter(None, [wallets.flaw(config.wallets, config.base_url, config.portal.url)])
     yield from portal.login_flaws(config.portal.oidc) if config.portal.oidc else ()
     yield from _unreadable(config)
 

@@ -335,7 +335,8 @@ class Door:
         facts = {"agreement": job.agreement, "transfer": job.id, "user": job.user, "code": decision.code}
         clause = {"clause": premise.clause} if premise else {}
         record(tx, Entry("use.refused", stamp(visit.now), self.holder.did, facts | clause))
-        over = ends or ended.against(decision) or labelling.lapsed(job, visit.task, decision)
+        lost = ended.against(decision) or rules.lost_rows(decision)
+        over = ends or lost or labelling.lapsed(job, visit.task, decision)
         return Refusal(NotAdmittedError(**told(decision.code, premise)), decision if over else None)
 
     def _admission(self, tx: Transaction, asking: AdmissibleStep, admission_id: str) -> Admission:

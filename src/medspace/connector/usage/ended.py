@@ -11,7 +11,7 @@ from datetime import datetime
 from medspace.connector.errors import UnknownAgreementError
 from medspace.connector.local import Local
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Agreement, Role, Transfer, TransferState
-from medspace.connector.usage import labelling
+from medspace.connector.usage import labelling, rules
 from medspace.connector.usage.causes import CAUSES
 from medspace.connector.usage.errors import AgreementReplacedError, UnknownCauseError
 from medspace.connector.usage.model import ENDED, EndedAgreement
@@ -144,8 +144,8 @@ def against(decision: Decision) -> bool:
 
 
 def for_good(decision: Decision) -> bool:
-    """Whether a use at the gate is over because of the decision: through its label or its agreement."""
-    return against(decision) or labelling.against(decision)
+    """Whether a use at the gate is over because of the decision: through its label, its agreement or its rows."""
+    return against(decision) or labelling.against(decision) or rules.lost_rows(decision)
 
 
 def over(tx: Transaction, agreement: Agreement, now: datetime) -> bool:

@@ -22,7 +22,7 @@ from medspace.policy.actions import action_of
 from medspace.policy.model import Label, UseRequest
 from medspace.trust.model import Facts
 
-WITHHELD = "use.withheld"
+WITHHELD, ROWS = "use.withheld", "use.rows"
 CODES = frozenset(
     {
         *("use.no_asset", "use.no_engine", "use.held", "use.restored", "use.task_changed", "use.scope_narrowed"),
@@ -271,8 +271,13 @@ def rows_of_use(*, same: bool) -> Decision:
     asked = Text(msgid("the rows that the use began with"))
     held = Text(msgid("they are") if same else msgid("other rows may be used now, or others are there"))
     remedy = Text(msgid("Begin a new run: its sums are then those of the rows that may be used now."))
-    premise = Premise("use.rows", asked, held, same, remedy=None if same else remedy)
+    premise = Premise(ROWS, asked, held, same, remedy=None if same else remedy)
     return Decision(Verdict.PERMIT if same else Verdict.DENY, "permitted" if same else "use.rows_changed", (premise,))
+
+
+def lost_rows(decision: Decision) -> bool:
+    """Whether a use is over because rows that it began with may not be used any more."""
+    return any(premise.clause == ROWS for premise in decision.failures)
 
 
 def _lets_in(wide: RowScope, narrow: RowScope) -> bool:

@@ -1,11 +1,14 @@
 """Convolutional nets: PyTorch (extra `imaging`) finds logits and gradients; all else is numpy, as for perceptrons.
 
-All weights are one vector: for each block its kernels (filters x inputs x 3 x 3) and its biases, then the layers of a
-perceptron on what the blocks leave. Sizes and first weights need no PyTorch, so every site can follow a run with it.
-On one machine the same question has the same answer to the bit: one thread, deterministic kernels.
+All weights are one vector: for each block its kernels (filters x inputs x 3 x 3) and its biases, or the arrays of a
+DenseNet; then the layers of a perceptron on what the blocks leave. Sizes and first weights need no PyTorch, so every
+site can follow a run with it.
+On one machine the same question has the same answer to the bit: one thread, deterministic kernels. A graphics card is
+used where there is one (CUDA); there PyTorch warns of the few kernels that have no deterministic form.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +18,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.errors import TorchMissingError
 from medspace.learning.net.heads import OutputHead
-from medspace.learning.net.images import KERNEL, POOLED, ImageInput
+from medspace.learning.net.images import POOLED, ImageInput
 from medspace.learning.net.network import RANDOM_BITS, Carrying, Perceptron, Varying
 from medspace.learning.net.task import Activation
+from medspace.learning.net.weights import KERNEL, of_each
 
-NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory")  # of its allocator, C++, oneDNN
+# Of its allocator, C++, oneDNN, a graphics card.
+NO_MEMORY = ("t allocate memory", "bad_alloc", "could not create a memory", "CUDA out of memory")
 AT_ONCE = 256  # images whose logits are found together: bounds the memory
 Tensor = Any  # PyTorch is imported once somebody trains on images
 Look = Callable[[list[Tensor], Tensor], Tensor]
@@ -31,17 +37,34 @@ Look = Callable[[list[Tensor], Tensor], Tensor]
 
 @cache
 def torch() -> Any:  # noqa: ANN401 - a module
-    """PyTorch, set to give the same bits each time.
+    """PyTorch, set to give the same bits each time; on a graphics card as far as its kernels do.
 
     Raises:
         TorchMissingError: it is not installed.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
     try:
         found = import_module("torch")
     except ModuleNotFoundError:
         raise TorchMissingError from None
     found.set_num_threads(1)
-    found.use_deterministic_algorithms(True)  # noqa: FBT003 - PyTorch's own
+    found.use_deterministic_algorithms(True, warn_only=found.cuda.is_available())  # noqa: FBT003 - PyTorch's own
+    return found
+
+
+def device() -> str:
+    """Where nets for images are computed: on a graphics card where there is one (CUDA), else on the processor."""
+    return "cuda" if torch().cuda.is_available() else "cpu"
+
+
+def placed(numbers: npt.NDArray[Any]) -> Tensor:
+    """Numbers where they are computed with, as 32-bit fractions."""
+    return torch().from_numpy(np.ascontiguousarray(numbers, np.float32)).to(device())
+
+
+def taken(made: Tensor) -> npt.NDArray[np.float32]:
+    """What was computed, as an array of ours."""
+    found: npt.NDArray[np.float32] = made.detach().cpu().numpy()
     return found
 
 
@@ -74,8 +97,8 @@ class ConvNet:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The channels, the filters of each block, the hidden layers, the output."""
-        return (self.images.channels, *self.images.filters, *self.dense.widths[1:])
+        """The channels, those that each block makes, the hidden layers, the output."""
+        return (*self.images.widths, *self.dense.widths[1:])
 
     @property
     def size(self) -> int:
@@ -84,22 +107,21 @@ class ConvNet:
 
     @cached_property
     def penalised(self) -> Vector:
-        """1 for each weight and 0 for each bias."""
-        each = [[1.0] * (inner * KERNEL * KERNEL * outer) + [0.0] * outer for inner, outer in self.images.blocks]
-        return np.concatenate([*map(np.array, each), self.dense.penalised])
+        """1 for each weight, and 0 for each bias and each gain of a normalisation."""
+        parts = self.images.arrays
+        return np.concatenate([of_each(parts, [part.role == "kernels" for part in parts]), self.dense.penalised])
 
     def first(self, seed: int) -> Vector:
-        """The first weights: of each block uniform within +-sqrt(6 / inputs) (He et al. 2015); then a perceptron's.
+        """The first weights: kernels uniform within +-sqrt(6 / inputs) (He et al. 2015), gains 1; then layers.
 
         They follow from the seed by integers and elementwise arithmetic: every processor gets the same.
         """
+        parts = self.images.arrays
         drawn = np.random.PCG64(seed).random_raw(self.images.convolved) >> np.uint64(64 - RANDOM_BITS)
-        blocks = self.images.blocks
-        spans = [math.sqrt(6.0 / (inner * KERNEL * KERNEL)) for inner, _ in blocks]
-        limits = np.repeat(spans, [(inner * KERNEL * KERNEL + 1) * outer for inner, outer in blocks])
-        trunk = (drawn.astype(np.float64) * 2.0 ** (1 - RANDOM_BITS) - 1.0) * limits
-        made: Vector = np.concatenate([trunk, self.dense.first(seed + 1)])
-        return made * self.penalised
+        unit = drawn.astype(np.float64) * 2.0 ** (1 - RANDOM_BITS) - 1.0
+        trunk = unit * of_each(parts, [part.limit for part in parts])
+        trunk += of_each(parts, [part.role == "gains" for part in parts])
+        return np.concatenate([trunk, self.dense.first(seed + 1)])
 
     def logits(self, weights: Vector, rows: Matrix) -> Matrix:
         """What the head makes chances of: rows x outputs."""
@@ -116,7 +138,7 @@ class ConvNet:
         parts, made = self._cut(weights), np.empty((len(rows), count))
         with torch().no_grad():
             for start in range(0, len(rows), AT_ONCE):
-                made[start : start + AT_ONCE] = look(parts, self._pixels(rows[start : start + AT_ONCE])).numpy()
+                made[start : start + AT_ONCE] = taken(look(parts, self._pixels(rows[start : start + AT_ONCE])))
         return made
 
     def scored(self, weights: Vector, rows: Matrix) -> Matrix:
@@ -143,10 +165,10 @@ class ConvNet:
         for part in parts:
             part.requires_grad_(True)  # noqa: FBT003 - PyTorch's own
         said = self._forward(parts, self._pixels(rows))
-        carried = carry(said.detach().numpy().astype(np.float64))
-        back = library.from_numpy(np.ascontiguousarray(carried, np.float32))
+        carried = carry(taken(said).astype(np.float64))
+        back = placed(carried)
         found = library.autograd.grad(said, parts, grad_outputs=back)
-        return np.concatenate([part.numpy().ravel() for part in found]).astype(np.float64)
+        return np.concatenate([taken(part).ravel() for part in found]).astype(np.float64)
 
     @allocating()
     def varied(self, rows: Matrix, source: Varying) -> Matrix:
@@ -162,10 +184,10 @@ class ConvNet:
         map_of = np.stack(
             [[cos * mirrored[0], -sin * mirrored[1], none], [sin * mirrored[0], cos * mirrored[1], none]]
         )
-        moves = library.from_numpy(np.ascontiguousarray(map_of.transpose(2, 0, 1), np.float32))
+        moves = placed(map_of.transpose(2, 0, 1))
         images, sample = self._pixels(rows), library.nn.functional
         grid = sample.affine_grid(moves, list(images.shape), align_corners=False)
-        made: Matrix = sample.grid_sample(images, grid, align_corners=False).numpy()
+        made: Matrix = taken(sample.grid_sample(images, grid, align_corners=False))  # type: ignore[assignment]
         return self._coloured(made, source).reshape(rows.shape)
 
     def _coloured(self, images: Matrix, source: Varying) -> Matrix:
@@ -179,43 +201,45 @@ class ConvNet:
 
     def _pixels(self, rows: Matrix) -> Tensor:
         given = self.images
-        flat = np.ascontiguousarray(rows, np.float32)
-        return torch().from_numpy(flat.reshape(len(rows), given.channels, given.height, given.width))
+        return placed(rows.reshape(len(rows), given.channels, given.height, given.width))
 
     def _cut(self, weights: Vector) -> list[Tensor]:
-        """Kernels and biases of each block, then matrix and biases of each layer."""
-        shapes: list[Sequence[int]] = []
-        for inner, outer in self.images.blocks:
-            shapes += [(outer, inner, KERNEL, KERNEL), (outer,)]
+        """The arrays of the blocks, then matrix and biases of each layer."""
+        shapes: list[Sequence[int]] = [part.shape for part in self.images.arrays]
         for inner, outer in pairwise(self.dense.widths):
             shapes += [(inner, outer), (outer,)]
         found, start, flat = [], 0, np.ascontiguousarray(weights, np.float32)
         for shape in shapes:
             end = start + math.prod(shape)
-            found.append(torch().from_numpy(flat[start:end].reshape(shape).copy()))
+            found.append(placed(flat[start:end].reshape(shape).copy()))
             start = end
         return found
 
     def _looked(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
-        steps, now = torch().nn.functional, images
-        if self.images.shrink > 1:
-            now = steps.avg_pool2d(now, self.images.shrink)
-        last = len(self.images.filters) - 1
-        for number in range(last + 1):
-            kernels, biases = parts[2 * number : 2 * number + 2]
-            now = steps.relu(steps.conv2d(now, kernels, biases, padding=KERNEL // 2))
-            if number < last:
-                now = steps.max_pool2d(now, 2)
-        quarters = steps.adaptive_avg_pool2d(now, POOLED).flatten(1)
-        return torch().cat([quarters, now.amax(dim=(2, 3))], dim=1)
+        given, own = self.images, parts[: len(self.images.arrays)]
+        now = torch().nn.functional.avg_pool2d(images, given.shrink) if given.shrink > 1 else images
+        if given.dense is not None:
+            return given.dense.look([part.name for part in given.arrays], own, now)
+        return _blocks(own, now)
 
     def _forward(self, parts: Sequence[Tensor], images: Tensor) -> Tensor:
-        now, layers = self._looked(parts, images), parts[2 * len(self.images.filters) :]
+        now, layers = self._looked(parts, images), parts[len(self.images.arrays) :]
         for number in range(0, len(layers), 2):
             now = now @ layers[number] + layers[number + 1]
             if number < len(layers) - 2:
                 now = now.tanh() if self.dense.activation == "tanh" else now.relu()
         return now
+
+
+def _blocks(parts: Sequence[Tensor], images: Tensor) -> Tensor:
+    """What blocks of convolutions leave of images, by kernels and biases of each."""
+    steps, now = torch().nn.functional, images
+    for place in range(0, len(parts), 2):
+        now = steps.relu(steps.conv2d(now, parts[place], parts[place + 1], padding=KERNEL // 2))
+        if place < len(parts) - 2:
+            now = steps.max_pool2d(now, 2)
+    quarters = steps.adaptive_avg_pool2d(now, POOLED).flatten(1)
+    return torch().cat([quarters, now.amax(dim=(2, 3))], dim=1)
 
 
 def conv_net(images: ImageInput, layers: Sequence[int], activation: Activation, head: OutputHead) -> ConvNet:

@@ -36,6 +36,8 @@ def held(content: JsonObject) -> NetFitted:
 
 def _title(fitted: NetFitted) -> Text:
     hidden = fitted.widths[1:-1]
+    if fitted.dense:
+        return Text(msgid("DenseNet ({widths})"), {"widths": "-".join(map(str, fitted.widths))})
     if fitted.images:
         return Text(msgid("Convolutional network ({widths})"), {"widths": "-".join(map(str, fitted.widths))})
     if not hidden:

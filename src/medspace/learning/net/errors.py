@@ -10,6 +10,7 @@ InvalidInputError
  |- ImagesMissingError  a task on images was asked about a table
  `- ImageShapeError     the images have another size than the task says, or are too many
 TorchMissingError         a site trains on images without PyTorch
+MonaiMissingError         ... or a DenseNet without MONAI
 """
 
 from medspace.core.errors import InvalidInputError, MedspaceError
@@ -75,6 +76,15 @@ class TorchMissingError(MedspaceError):
     """A site trains on images without PyTorch."""
 
     code = "learning.torch_missing"
-    sentence = msgid("Training on images needs PyTorch (the package torch), which is not installed here.")
+    sentence = msgid("Looking at images needs PyTorch (the package torch), which is not installed here.")
+    next_step = msgid('Run: pip install "medspace[imaging]"')
+    exit_code = InvalidInputError.exit_code
+
+
+class MonaiMissingError(MedspaceError):
+    """A site trains a DenseNet without MONAI."""
+
+    code = "learning.monai_missing"
+    sentence = msgid("A DenseNet for images needs MONAI (the package monai), which is not installed here.")
     next_step = msgid('Run: pip install "medspace[imaging]"')
     exit_code = InvalidInputError.exit_code

@@ -7,8 +7,7 @@ totals over all hospitals centre and scale the colours of each of them, whatever
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -19,14 +18,15 @@ from medspace.core.dictionary import Column, ColumnType, Dictionary
 from medspace.core.material import Form, Images, Material
 from medspace.core.usage import RowScope
 from medspace.learning.glm.design import Layout, Mask, Matrix, Vector
+from medspace.learning.net.densenet import DenseBlocks
 from medspace.learning.net.errors import ImageShapeError, ImagesMissingError
+from medspace.learning.net.weights import WeightArray, block_arrays
 
 Pixels = NDArray[Any]
 BRIGHTEST = 255.0
 SPREAD = 0.5  # the deviation of a pixel is larger than that of a mean over an image
 LONGEST_SIDE, MOST_CHANNELS, MOST_BLOCKS, MOST_FILTERS = 1024, 4, 8, 256
 MOST_NUMBERS = 1 << 28  # pixels times channels of all rows of a site at once, as 32-bit numbers: 1 GiB
-KERNEL = 3  # rows and columns of a kernel
 POOLED = 2  # rows and columns of what is left of an image behind the last block
 
 
@@ -54,13 +54,14 @@ class Augmentation:
         return {"flip": self.flip, "turn": repr(self.turn), "zoom": repr(self.zoom), "colour": repr(self.colour)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageInput:
     """What the images of all hospitals have in common, and the convolutions that look at them.
 
     Every image is `height` x `width` pixels of `channels` bytes. It is averaged over squares of `shrink` pixels, then
     each block convolves 3 x 3 pixels into so many `filters`, rectifies, and takes the largest of every 2 x 2; the
-    last one leaves the means of the four quarters and the largest of all.
+    last one leaves the means of the four quarters and the largest of all. With `dense`, a DenseNet takes the place of
+    these blocks.
     """
 
     height: int
@@ -69,6 +70,7 @@ class ImageInput:
     filters: tuple[int, ...]
     shrink: int = 1
     augmentation: Augmentation = Augmentation()
+    dense: DenseBlocks | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,23 +85,32 @@ class ImageInput:
     @property
     def fits(self) -> bool:
         """Whether every block has pixels left to look at."""
-        halved = self.shrink << (len(self.filters) - 1)
-        return min(self.height, self.width) // halved >= POOLED
+        side = min(self.height, self.width) // self.shrink
+        if self.dense is not None:
+            return self.dense.left(side) > 0
+        return side >> (len(self.filters) - 1) >= POOLED
 
     @property
-    def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Inputs and filters of each block."""
-        return tuple(pairwise((self.channels, *self.filters)))
+    def widths(self) -> tuple[int, ...]:
+        """The channels, and those that each block makes of them."""
+        return (self.channels, *(self.filters if self.dense is None else self.dense.made))
 
     @property
     def looked(self) -> int:
         """How many numbers the last block leaves of an image."""
-        return self.filters[-1] * (POOLED * POOLED + 1)
+        return self.widths[-1] if self.dense is not None else self.widths[-1] * (POOLED * POOLED + 1)
+
+    @cached_property
+    def arrays(self) -> tuple[WeightArray, ...]:
+        """The arrays of all blocks, in the order of their weights."""
+        if self.dense is not None:
+            return self.dense.arrays(self.channels)
+        return block_arrays(self.channels, self.filters)
 
     @property
     def convolved(self) -> int:
         """How many weights and biases the blocks have."""
-        return sum((inner * KERNEL * KERNEL + 1) * outer for inner, outer in self.blocks)
+        return sum(part.size for part in self.arrays)
 
     def document(self) -> JsonObject:
         """The canonical form."""
@@ -107,7 +118,7 @@ class ImageInput:
             "height": self.height,
             "width": self.width,
             "channels": self.channels,
-            "filters": list(self.filters),
+            **({"filters": list(self.filters)} if self.dense is None else self.dense.document()),
             "shrink": self.shrink,
             "augmentation": self.augmentation.document(),
         }
@@ -122,14 +133,22 @@ class AugmentationForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     colour: float | str = 0.0
 
 
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_FILTERS)]
+Channels = Annotated[int, msgspec.Meta(ge=2, le=MOST_FILTERS)]  # one alone, of one pixel, cannot be normalised
+Counts = Annotated[list[Count], msgspec.Meta(max_length=MOST_BLOCKS)]
+
+
 class ImageForm(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """As a task says it."""
 
     height: Annotated[int, msgspec.Meta(ge=4, le=LONGEST_SIDE)]
     width: Annotated[int, msgspec.Meta(ge=4, le=LONGEST_SIDE)]
-    filters: Annotated[
-        list[Annotated[int, msgspec.Meta(ge=1, le=MOST_FILTERS)]], msgspec.Meta(min_length=1, max_length=MOST_BLOCKS)
-    ]
+    filters: Counts = []
+    network: Literal["blocks", "densenet"] = "blocks"
+    init_features: Channels | None = None
+    growth_rate: Channels | None = None
+    blocks: Counts = []
+    bn_size: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
     channels: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHANNELS)] = 3
     shrink: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     augmentation: AugmentationForm = AugmentationForm()

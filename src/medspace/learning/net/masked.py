@@ -184,6 +184,7 @@ class MaskedNet(Walk[NetState]):
             uncarried=uncarried(table, made.layout),
             classes=self.task.classes,
             images=self.task.images is not None,
+            dense=self.task.images is not None and self.task.images.dense is not None,
             judged=made.judged,
             cycle=self.task.cycle,
             mitigated=made.mitigated,

@@ -141,7 +141,8 @@ def read(state: JsonObject) -> NetState:
 class NetFitted:
     """What a model of this kind holds; `runs.model.Model.result` is its JSON. Numbers are exact text.
 
-    `widths` are the inputs, the hidden layers and the output; `inputs` names the columns, which are filled, centred
+    `widths` are the inputs, the hidden layers and the output; of `images` the channels behind each block stand before
+    those, and a `dense` one is a DenseNet. `inputs` names the columns, which are filled, centred
     and scaled as `layout` says. `weights` are in the order of `network.Perceptron`. They are those after `best_round`
     rounds of training out of `rounds`. `losses` and `checked` are the curves, the latter of patients set apart. In a
     `cycle` the hospitals trained by turns, and each saw what the one before had changed. `trials` are those of a
@@ -164,6 +165,7 @@ class NetFitted:
     uncarried: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     images: bool = False
+    dense: bool = False
     judged: Judgement | None = None
     cycle: tuple[str, ...] = ()
     mitigated: Mitigated | None = None

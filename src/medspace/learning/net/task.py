@@ -17,6 +17,7 @@ from medspace.core.misfits import MisfitError, fit
 from medspace.core.text import Fact, Text, msgid
 from medspace.learning.glm.task import HOLDOUTS, Fraction, GlmTask, Name, fraction
 from medspace.learning.glm.task import parse as parse_table
+from medspace.learning.net.densenet import BN_SIZE, DenseBlocks
 from medspace.learning.net.heads import BINARY, OutputHead
 from medspace.learning.net.images import Augmentation, ImageForm, ImageInput
 from medspace.learning.net.searching import FEWEST_TRIALS, MOST_TRIALS, Search
@@ -328,16 +329,41 @@ def _mitigate(form: _NetForm) -> Any:  # noqa: ANN401 - read by the table
 def _images(form: _NetForm, given: ImageForm) -> ImageInput:
     if form.features:
         raise _refused(msgid("a net for images has no other features"))
+    return image_input(given)
+
+
+def image_input(given: ImageForm) -> ImageInput:
+    """What a task says of its images.
+
+    Raises:
+        TaskInvalidError: with what is wrong with it.
+    """
     varied = Augmentation(
         given.augmentation.flip,
         fraction("turn", given.augmentation.turn, 0.0, 180.0),
         fraction("zoom", given.augmentation.zoom, 0.0, 0.5),
         fraction("colour", given.augmentation.colour, 0.0, 1.0),
     )
-    found = ImageInput(given.height, given.width, given.channels, tuple(given.filters), given.shrink, varied)
+    found = ImageInput(
+        given.height, given.width, given.channels, tuple(given.filters), given.shrink, varied, _dense(given)
+    )
     if not found.fits:
         raise _refused(msgid("the images are too small for so many blocks of filters"))
     return found
+
+
+def _dense(given: ImageForm) -> DenseBlocks | None:
+    """The DenseNet that looks at the images, if they name one; else they name the filters of plain blocks."""
+    own = (given.init_features, given.growth_rate, given.blocks, given.bn_size)
+    if given.network == "blocks":
+        if not given.filters or any(own):
+            raise _refused(
+                msgid("images have filters, or network = densenet with init_features, growth_rate and blocks")
+            )
+        return None
+    if given.filters or given.init_features is None or given.growth_rate is None or not given.blocks:
+        raise _refused(msgid("a densenet has init_features, growth_rate and blocks, and no filters"))
+    return DenseBlocks(given.init_features, given.growth_rate, tuple(given.blocks), given.bn_size or BN_SIZE)
 
 
 def _target(form: _NetForm) -> Json:

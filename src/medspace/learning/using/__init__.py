@@ -9,4 +9,7 @@ normalising  columns centred and scaled as they are at one place
 packing      a model as one file of tensors, with its card
 protobuf     messages of Protocol Buffers, as far as ONNX needs them
 onnx         a model as an ONNX graph
+
+image_pipeline  what a net for images computes, from their bytes to its scores
+image_onnx      such a net as an ONNX graph
 """

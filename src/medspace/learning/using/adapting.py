@@ -1,14 +1,15 @@
-"""A model for a yes/no outcome, fitted to the rows of one place: what is learned here stays here.
+"""A model for a yes/no outcome or for ordered classes, fitted to the rows of one place: what is learned stays here.
 
     intercept    the log-odds are moved by one number, so that as many cases are expected as there are
     temperature  they are also stretched or pressed together (Platt scaling)
     normalised   columns are centred and scaled as they are here (the place of FedBN), then as `intercept`
-    head         the last layer is trained on, held to where it was
+    head         the last layer is trained on, held to where it was (of a yes/no outcome)
     ditto        all layers are trained on, held to where they were
     tuned        all layers are trained on, for a few steps
 
 How is chosen by cross-validation on the log-loss; the more numbers are learned, the later a way is tried. How
-strongly Ditto holds is chosen likewise, by the rows that it learns from.
+strongly Ditto holds is chosen likewise, by the rows that it learns from. "Rows" are images where a model takes these,
+and "columns" their channels.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +20,10 @@ import numpy as np
 
 from medspace.learning.glm.design import Matrix, Vector
 from medspace.learning.net.heads import BINARY
-from medspace.learning.using.errors import NotNormalisedError, TooFewRowsError
+from medspace.learning.using.errors import NotNormalisedError, TooFewRowsError, WayMissingError
 from medspace.learning.using.normalising import normalised, scales
-from medspace.learning.using.pipeline import Layer, Pipeline
+from medspace.learning.using.packing import Computed, Values
+from medspace.learning.using.pipeline import Layer
 from medspace.learning.using.refitting import layer, rescaling, unseen
 from medspace.learning.using.retraining import held, tuned
 from medspace.privacy.disclosure import Labels, Mask
@@ -37,9 +39,9 @@ RIDGE = 1e-3  # a row, on the squared distance from no change
 
 @dataclass(frozen=True, slots=True)
 class LocalRows:
-    """Rows of one's own: value columns, outcome (1 or 0), whose they are."""
+    """Rows of one's own: value columns or images, outcome (the place of its class, of yes 1), whose they are."""
 
-    values: Matrix
+    values: Values
     target: Vector
     persons: Labels
 
@@ -47,14 +49,18 @@ class LocalRows:
         """Some of them."""
         return LocalRows(self.values[chosen], self.target[chosen], self.persons[chosen])
 
-    def known_to(self, model: Pipeline) -> "LocalRows":
+    def known_to(self, model: Computed) -> "LocalRows":
         """Those with an outcome, of which the model knows something."""
-        return self.of(np.isfinite(model.linear(self.values)[:, 0]) & np.isfinite(self.target))
+        return self.of(np.isfinite(linear(model, self.values)).all(axis=1) & np.isfinite(self.target))
 
 
 @dataclass(frozen=True, slots=True)
 class LocalQuality:
-    """How good chances are on some rows; the AUC is None where there is one outcome only."""
+    """How good chances are on some rows; the AUC is None where there is one outcome only.
+
+    Of several classes `cases` are those of all but the first, the AUC is the mean over classes of each against the
+    others, the Brier score the sum over classes, and the calibration error that of the likeliest class.
+    """
 
     rows: int
     cases: int
@@ -64,16 +70,28 @@ class LocalQuality:
     loss: float
 
 
-def ways(model: Pipeline) -> tuple[How, ...]:
+def adaptable(model: Computed) -> bool:
+    """Whether a model can be adapted: its loss is a sum of logistic ones, so that one search fits all."""
+    return model.head in ("logistic", "ordinal")
+
+
+def linear(model: Computed, values: Values) -> Matrix:
+    """What the head of a model makes scores of; `values` are what it takes."""
+    return model.linear(values)  # type: ignore[arg-type]  # those that belong to the model
+
+
+def ways(model: Computed) -> tuple[How, ...]:
     """Those that there are for a model."""
-    return tuple(how for how in WAYS if how != "normalised" or scales(model))
+    lacking = {"normalised": not scales(model), "head": model.head != "logistic"}
+    return tuple(how for how in WAYS if not lacking.get(how, False))
 
 
-def adapted(model: Pipeline, rows: LocalRows, how: How) -> Pipeline:
+def adapted(model: Computed, rows: LocalRows, how: How) -> Computed:
     """The model fitted to these rows.
 
     Raises:
         NotNormalisedError: it is to be normalised, and does not scale its columns.
+        WayMissingError: its last layer is to be trained on, and has several outputs.
     """
     if how == "untouched":
         return model
@@ -86,11 +104,13 @@ def adapted(model: Pipeline, rows: LocalRows, how: How) -> Pipeline:
     if how == "ditto":
         return held(model, rows.values, rows.target, best_pull(model, rows))
     if how == "head":
+        if model.head != "logistic":
+            raise WayMissingError(target=model.target.words)
         return _headed(model, rows)
     return _rescaled(model, rows, stretched=how == "temperature")
 
 
-def best_pull(model: Pipeline, rows: LocalRows) -> float:
+def best_pull(model: Computed, rows: LocalRows) -> float:
     """How strongly Ditto holds these rows' model to the shared one, by cross-validation over their persons."""
 
     def held_so(pull: float) -> float:
@@ -99,7 +119,7 @@ def best_pull(model: Pipeline, rows: LocalRows) -> float:
     return min(PULLS, key=held_so)
 
 
-def compared(model: Pipeline, rows: LocalRows, seed: int) -> dict[How, float]:
+def compared(model: Computed, rows: LocalRows, seed: int) -> dict[How, float]:
     """The mean log-loss of each way in cross-validation over these rows' persons."""
 
     def lost(how: How) -> float:
@@ -108,7 +128,7 @@ def compared(model: Pipeline, rows: LocalRows, seed: int) -> dict[How, float]:
     return {how: lost(how) for how in ways(model)}
 
 
-def chosen(model: Pipeline, rows: LocalRows, seed: int) -> How:
+def chosen(model: Computed, rows: LocalRows, seed: int) -> How:
     """The way with the least log-loss; the first of equals."""
     return best(compared(model, rows, seed))
 
@@ -118,7 +138,7 @@ def best(losses: Mapping[How, float]) -> How:
     return min(losses, key=lambda how: losses[how])
 
 
-def _lost(rows: LocalRows, count: int, seed: int, fitted: Callable[[LocalRows], Pipeline]) -> float:
+def _lost(rows: LocalRows, count: int, seed: int, fitted: Callable[[LocalRows], Computed]) -> float:
     """The mean log-loss of the rows of each part, under the model that is fitted to all other parts."""
 
     def of_part(own: Mask, others: Mask) -> float:
@@ -135,18 +155,31 @@ def folds(persons: Labels, count: int, seed: int) -> Labels:
     return made
 
 
-def quality(model: Pipeline, rows: LocalRows) -> LocalQuality:
+def quality(model: Computed, rows: LocalRows) -> LocalQuality:
     """How good a model is on rows."""
-    chances = np.clip(model.score(rows.values)[:, 0], 1e-12, 1.0 - 1e-12)
-    target, cases = rows.target, int(rows.target.sum())
+    found = np.clip(model.score(rows.values), 1e-12, 1.0 - 1e-12)  # type: ignore[arg-type]  # as for `linear`
+    target, count = rows.target, len(rows.target)
+    chances = np.column_stack([1.0 - found, found]) if model.head == "logistic" else found
+    has = target[:, None] == np.arange(chances.shape[1])
+    binary = model.head == "logistic"
+    sure, right = (found[:, 0], target) if binary else (chances.max(axis=1), chances.argmax(axis=1) == target)
+    squares = np.square(has - chances).sum(axis=1)
     return LocalQuality(
-        rows=len(target),
-        cases=cases,
-        auc=area(chances, target) if 0 < cases < len(target) else None,
-        brier=float(np.square(target - chances).mean()),
-        ece=calibration_error(chances, target),
-        loss=float(-np.log(np.where(target == 1.0, chances, 1.0 - chances)).mean()),
+        rows=count,
+        cases=int((target > 0).sum()),
+        auc=_areas(found, has[:, 1:] if binary else has),
+        brier=float(squares.mean()) / (2.0 if binary else 1.0),
+        ece=calibration_error(sure, right.astype(np.float64)),
+        loss=float(-np.log(chances[has]).mean()),
     )
+
+
+def _areas(chances: Matrix, has: Mask) -> float | None:
+    """The mean area over classes that some rows have, and others have not."""
+    each = [
+        area(chances[:, place], one.astype(np.float64)) for place, one in enumerate(has.T) if 0 < one.sum() < len(one)
+    ]
+    return float(np.mean(each)) if each else None
 
 
 def calibration_error(chances: Vector, target: Vector) -> float:
@@ -163,36 +196,29 @@ def area(scores: Vector, target: Vector) -> float:
     return float((ranks[target == 1.0].sum() - cases * (cases + 1) / 2.0) / (cases * (len(target) - cases)))
 
 
-def _rescaled(model: Pipeline, rows: LocalRows, *, stretched: bool) -> Pipeline:
+def _rescaled(model: Computed, rows: LocalRows, *, stretched: bool) -> Computed:
     """Log-odds moved, or moved and stretched.
 
     A small penalty keeps both numbers finite where there is one outcome only.
     """
-    eta = model.linear(rows.values)
-    found = rescaling(BINARY, eta, rows.target, RIDGE * len(eta), scaled=stretched)
+    eta = linear(model, rows.values)
+    found = rescaling(model.output_head or BINARY, eta, rows.target, RIDGE * len(eta), scaled=stretched)
     matrix, constant = model.layers[-1]
     return _ending(model, (matrix * found.scale, found.of(constant)))
 
 
-def _headed(model: Pipeline, rows: LocalRows) -> Pipeline:
+def _headed(model: Computed, rows: LocalRows) -> Computed:
     """The last layer fitted anew, with a penalty on how far it moves from where it was."""
-    moved = layer(_inner(model, rows.values), rows.target, HELD, model.linear(rows.values))
+    inner = model.inner(rows.values)  # type: ignore[arg-type]  # as for `linear`
+    moved = layer(inner, rows.target, HELD, linear(model, rows.values))
     slopes = moved.weights / moved.scale
     matrix, constant = model.layers[-1]
     return _ending(model, (matrix + slopes[:, None], constant + moved.intercept - moved.centre @ slopes))
 
 
-def _ending(model: Pipeline, last: Layer) -> Pipeline:
+def _ending(model: Computed, last: Layer) -> Computed:
     """The model with another last layer."""
     return replace(model, layers=(*model.layers[:-1], last))
-
-
-def _inner(model: Pipeline, values: Matrix) -> Matrix:
-    """What goes into the last layer."""
-    columns = model.arranged(values)
-    for matrix, constant in model.layers[:-1]:
-        columns = model.bent(columns @ matrix + constant)
-    return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +228,7 @@ class Adaptation:
     `compared` is the mean log-loss of each way in cross-validation, where one was chosen; `pull` is Ditto's.
     """
 
-    model: Pipeline
+    model: Computed
     how: How
     before: LocalQuality
     after: LocalQuality
@@ -211,14 +237,14 @@ class Adaptation:
     pull: float | None = None
 
 
-def adaptation(model: Pipeline, rows: LocalRows, *, apart: int, seed: int, how: How | None = None) -> Adaptation:
+def adaptation(model: Computed, rows: LocalRows, *, apart: int, seed: int, how: How | None = None) -> Adaptation:
     """Adapt a model; one in `apart` persons is set apart to compare with the untouched model.
 
     How is chosen on the others, unless it is given. In the end the model is adapted to all rows.
 
     Raises:
         TooFewRowsError: there are too few persons to choose or to compare.
-        NotNormalisedError: that way is not there for this model.
+        NotNormalisedError, WayMissingError: that way is not there for this model.
     """
     known = rows.known_to(model)
     aside = folds(known.persons, apart, seed) == 0

@@ -28,6 +28,41 @@ class OwnRowsError(InvalidInputError):
     next_step = msgid("Give a CSV file whose first line names the columns, with those that the model uses.")
 
 
+class OwnImagesError(InvalidInputError):
+    """The images to score cannot be read."""
+
+    code = "model.images_unreadable"
+    sentence = msgid("The images cannot be read: {reason}.")
+    next_step = msgid(
+        "Give a folder of image files, or a .zip of one, with `labels.csv` beside them if columns are needed; or an "
+        ".npz with the array `images`."
+    )
+
+
+class OwnImageError(InvalidInputError):
+    """One of the images to score cannot be used."""
+
+    code = "model.image_unusable"
+    sentence = msgid("The image {name} cannot be used: {reason}.")
+    next_step = msgid("Fix the image or leave it out; nothing was scored.")
+
+
+class OwnClassError(InvalidInputError):
+    """A row has a class that a model does not know."""
+
+    code = "model.class_unknown"
+    sentence = msgid("The column {column} holds {code}, which is none of the classes of this model ({classes}).")
+    next_step = msgid("Write the classes as the model names them, and leave cells without an outcome empty.")
+
+
+class ImageSizeError(InvalidInputError):
+    """The images to score have another size than those that a model learned from."""
+
+    code = "model.image_size"
+    sentence = msgid("The images are {found} (height, width, channels); the model takes {wanted}.")
+    next_step = msgid("Crop and scale them as those were that it learned from; `labels.csv` may name other files.")
+
+
 class TooFewRowsError(InvalidInputError):
     """There are too few rows to adapt a model to."""
 
@@ -37,10 +72,12 @@ class TooFewRowsError(InvalidInputError):
 
 
 class NotAdaptableError(InvalidInputError):
-    """Models for other than yes/no outcomes are not adapted."""
+    """Models for other outcomes than yes/no and ordered classes are not adapted."""
 
     code = "model.not_adaptable"
-    sentence = msgid("Only a model for a yes/no outcome can be adapted; this one is for {target}.")
+    sentence = msgid(
+        "Only a model for a yes/no outcome or for classes in order can be adapted; this one is for {target}."
+    )
     next_step = msgid("Use the model as it is: `medspace predict`.")
 
 
@@ -49,6 +86,16 @@ class NotNormalisedError(InvalidInputError):
 
     code = "model.not_normalised"
     sentence = msgid("This model takes columns as they were measured, so there is no scaling to replace by your own.")
+    next_step = msgid("Choose another `--how`, or none: then the best way on your rows is taken.")
+
+
+class WayMissingError(InvalidInputError):
+    """The last layer of a model with several outputs is not trained on alone."""
+
+    code = "model.way_missing"
+    sentence = msgid(
+        "Only the last layer of a model for a yes/no outcome is trained on alone; this one is for {target}."
+    )
     next_step = msgid("Choose another `--how`, or none: then the best way on your rows is taken.")
 
 

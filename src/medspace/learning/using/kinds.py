@@ -7,7 +7,7 @@ from medspace.learning.using.errors import ModelUnpackableError
 from medspace.runs.model import Model
 
 if TYPE_CHECKING:
-    from medspace.learning.using.pipeline import Pipeline
+    from medspace.learning.using.packing import Computed
 
 # Each has a function `pipeline`; a module is imported once a model of its kind is used.
 PREDICTING = {
@@ -18,11 +18,11 @@ PREDICTING = {
 
 
 def portable(model: Model) -> bool:
-    """Whether a model can leave as a file: one of columns, as images are not among what a pipeline reads."""
-    return model.task.get("task") in PREDICTING and model.task.get("images") is None
+    """Whether a model can leave as a file."""
+    return model.task.get("task") in PREDICTING
 
 
-def pipeline_of(model: Model) -> "Pipeline":
+def pipeline_of(model: Model) -> "Computed":
     """What a model computes.
 
     Raises:
@@ -31,10 +31,10 @@ def pipeline_of(model: Model) -> "Pipeline":
     kind = str(model.task.get("task"))
     if not portable(model):
         raise ModelUnpackableError(kind=kind)
-    made: Pipeline = import_module(PREDICTING[kind]).pipeline(model)
+    made: Computed = import_module(PREDICTING[kind]).pipeline(model)
     return made
 
 
-def packable(model: Model) -> "Pipeline | None":
+def packable(model: Model) -> "Computed | None":
     """The same; None of a model of another kind."""
     return pipeline_of(model) if portable(model) else None

@@ -8,16 +8,18 @@ The output `scores` has the outputs of the pipeline.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from json import dumps
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medspace.learning.glm.design import Matrix, Vector
-from medspace.learning.using.pipeline import Pipeline
+from medspace.learning.using.pipeline import Head, Pipeline
 from medspace.learning.using.protobuf import message
 
 OPSET, IR = 13, 7  # of 2020: every runtime in use reads them
-_INT64, _DOUBLE = 7, 11  # TensorProto.DataType
+BYTE, FLOAT, _INT64, DOUBLE = 2, 1, 7, 11  # TensorProto.DataType
 _INT, _INTS = 2, 7  # AttributeProto.AttributeType
+_FORMS, _PLACES = {"<f4": (FLOAT, "<f4")}, (_INT64, "<i8")
 ROWS = 1  # the axis of columns
 
 
@@ -29,15 +31,13 @@ class Graph:
     constants: list[bytes] = field(default_factory=list)
     count: int = 0
 
-    def constant(self, values: "Vector | Matrix | Sequence[int]") -> str:
-        """The name of a constant: floats, or places."""
-        whole = not isinstance(values, np.ndarray)
-        array = np.asarray(values, dtype="<i8" if whole else "<f8")
+    def constant(self, values: "NDArray[Any] | Sequence[int]") -> str:
+        """The name of a constant: floats of 64 bits (or of 32, if they are that), or places."""
+        array = np.asarray(values)
+        kind, form = _FORMS.get(array.dtype.str, (DOUBLE, "<f8")) if isinstance(values, np.ndarray) else _PLACES
         name = f"constant{len(self.constants)}"
-        made = message(
-            (1, list(array.shape)), (2, _INT64 if whole else _DOUBLE), (8, name), (9, array.tobytes(order="C"))
-        )
-        self.constants.append(made)
+        content = array.astype(form).tobytes(order="C")
+        self.constants.append(message((1, list(array.shape)), (2, kind), (8, name), (9, content)))
         return name
 
     def node(self, kind: str, *inputs: str, **attributes: "int | list[int]") -> str:
@@ -47,6 +47,24 @@ class Graph:
         said = [_attribute(one, value) for one, value in attributes.items()]
         self.nodes.append(message((1, inputs), (2, [name]), (3, name), (4, kind), (5, said)))
         return name
+
+    def file(self, given: bytes, last: str, outputs: int, properties: Mapping[str, str]) -> bytes:
+        """The bytes of the whole: the value `given` goes in, and what `last` names comes out as `scores`."""
+        out = message((1, [last]), (2, ["scores"]), (3, "out"), (4, "Identity"))
+        content = message(
+            (1, [*self.nodes, out]),
+            (2, "medspace"),
+            (5, self.constants),
+            (11, [given]),
+            (12, [value_of("scores", DOUBLE, [outputs])]),
+        )
+        return message(
+            (1, IR),
+            (2, "medspace"),
+            (7, content),
+            (8, [message((1, ""), (2, OPSET))]),
+            (14, [message((1, name), (2, value)) for name, value in properties.items()]),
+        )
 
 
 def _attribute(name: str, value: "int | list[int]") -> bytes:
@@ -59,39 +77,25 @@ def onnx(made: Pipeline, properties: Mapping[str, str]) -> bytes:
     """The model file; `properties` are kept in it as texts, beside the names of columns and outputs."""
     graph = Graph()
     last = _scores(graph, made)
-    graph.nodes.append(message((1, [last]), (2, ["scores"]), (3, "out"), (4, "Identity")))
-    content = message(
-        (1, graph.nodes),
-        (2, "medspace"),
-        (5, graph.constants),
-        (11, [_value("values", len(made.columns))]),
-        (12, [_value("scores", len(made.outputs))]),
-    )
     said = {"columns": dumps(made.columns), "outputs": dumps(made.outputs), "target": made.target.words, **properties}
-    return message(
-        (1, IR),
-        (2, "medspace"),
-        (7, content),
-        (8, [message((1, ""), (2, OPSET))]),
-        (14, [message((1, name), (2, value)) for name, value in said.items()]),
-    )
+    return graph.file(value_of("values", DOUBLE, [len(made.columns)]), last, len(made.outputs), said)
 
 
-def _value(name: str, columns: int) -> bytes:
-    """An input or output: floats, any number of rows."""
-    shape = message((1, [message((2, "rows")), message((1, columns))]))
-    return message((1, name), (2, message((1, message((1, _DOUBLE), (2, shape))))))
+def value_of(name: str, kind: int, sizes: Sequence[int]) -> bytes:
+    """An input or output: any number of rows of this shape."""
+    shape = message((1, [message((2, "rows")), *(message((1, size)) for size in sizes)]))
+    return message((1, name), (2, message((1, message((1, kind), (2, shape))))))
 
 
 def _scores(graph: Graph, made: Pipeline) -> str:
     gaps = graph.node("IsNaN", "values")
     known, unknown = _joined(graph, made, gaps)
     if made.drops:
-        unknown.append(graph.node("Cast", gaps, to=_DOUBLE))
+        unknown.append(graph.node("Cast", gaps, to=DOUBLE))
     else:
         filled = graph.node("Where", gaps, graph.constant(made.fill), known)
         starts = graph.node("Gather", gaps, graph.constant(made.starts), axis=ROWS)
-        known = graph.node("Concat", filled, graph.node("Cast", starts, to=_DOUBLE), axis=ROWS)
+        known = graph.node("Concat", filled, graph.node("Cast", starts, to=DOUBLE), axis=ROWS)
     now = graph.node("Gather", known, graph.constant(list(made.kept)), axis=ROWS)
     now = graph.node("Sub", now, graph.constant(made.centre))
     now = graph.node("Div", now, graph.constant(made.scale))
@@ -100,7 +104,7 @@ def _scores(graph: Graph, made: Pipeline) -> str:
         now = graph.node("Add", now, graph.constant(constant))
         if place < len(made.layers) - 1:
             now = graph.node("Tanh" if made.activation == "tanh" else "Relu", now)
-    return _hidden(graph, _head(graph, made, now), unknown)
+    return _hidden(graph, head(graph, made.head, len(made.outputs), now), unknown)
 
 
 def _joined(graph: Graph, made: Pipeline, gaps: str) -> tuple[str, list[str]]:
@@ -116,7 +120,7 @@ def _joined(graph: Graph, made: Pipeline, gaps: str) -> tuple[str, list[str]]:
     has = graph.node("MatMul", zeros, graph.constant(how.lost))
     has = graph.node("Add", has, graph.constant(how.lost_constant))
     absent = graph.node("Gather", gaps, graph.constant(list(how.lost_starts)), axis=ROWS)
-    return moved, [graph.node("Sub", has, graph.node("Cast", absent, to=_DOUBLE))]
+    return moved, [graph.node("Sub", has, graph.node("Cast", absent, to=DOUBLE))]
 
 
 def _hidden(graph: Graph, scores: str, unknown: list[str]) -> str:
@@ -128,16 +132,17 @@ def _hidden(graph: Graph, scores: str, unknown: list[str]) -> str:
     return scores
 
 
-def _head(graph: Graph, made: Pipeline, straight: str) -> str:
-    if made.head == "logistic":
+def head(graph: Graph, kind: Head, outputs: int, straight: str) -> str:
+    """What a head makes of logits."""
+    if kind == "logistic":
         return graph.node("Sigmoid", straight)
-    if made.head == "exponential":
+    if kind == "exponential":
         return graph.node("Exp", straight)
-    if made.head == "hazard":
+    if kind == "hazard":
         return graph.node("Concat", straight, graph.node("Exp", straight), axis=ROWS)
-    if made.head == "classes":
+    if kind == "classes":
         return graph.node("Softmax", straight, axis=ROWS)
-    return _ordinal(graph, len(made.outputs), straight) if made.head == "ordinal" else straight
+    return _ordinal(graph, outputs, straight) if kind == "ordinal" else straight
 
 
 def _ordinal(graph: Graph, classes: int, straight: str) -> str:

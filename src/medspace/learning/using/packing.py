@@ -17,10 +17,13 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.limits import MIB
 from medspace.core.tensors import NUMPY, Tensor, blocks, head, read_head, read_metadata
 from medspace.learning.glm.design import Matrix, Vector
-from medspace.learning.using import pipeline as pipelines
+from medspace.learning.using import image_pipeline, pipeline
 from medspace.learning.using.errors import PackedModelError
+from medspace.learning.using.image_pipeline import ImagePipeline, Pixels
 from medspace.learning.using.pipeline import Pipeline
 
+Computed = Pipeline | ImagePipeline
+Values = Matrix | Pixels  # what one of them takes: value columns, or images
 FORMAT = "medspace-model+1"
 DTYPE = "F64"
 LARGEST_HEAD, LARGEST_FILE = 16 * MIB, 256 * MIB
@@ -53,7 +56,7 @@ class PackedModel:
     One that was `adapted` is no longer what its card describes: the card is that of the model that it began with.
     """
 
-    pipeline: Pipeline
+    pipeline: Computed
     card: JsonObject
     members: str
     adapted: Adapted | None = None
@@ -90,7 +93,8 @@ def unpacked(content: bytes) -> PackedModel:
         if metadata.get("format") != FORMAT or any(one.dtype != DTYPE for one in tensors.values()):
             raise PackedModelError
         numbers = {name: _array(source, one) for name, one in tensors.items()}
-        made = pipelines.read(said.pipeline, numbers)
+        read = image_pipeline.read if "images" in said.pipeline else pipeline.read
+        made = read(said.pipeline, numbers)
         stated = msgspec.convert(said.card, _Card).facts.get("parameters")
     except (InvalidInputError, ValueError, TypeError, RecursionError):
         raise PackedModelError from None

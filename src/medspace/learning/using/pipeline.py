@@ -20,7 +20,7 @@ from medspace.learning.glm.design import Mask, Matrix, Vector, raw, starts
 from medspace.learning.glm.maths import mean
 from medspace.learning.glm.task import FeatureColumn, Target
 from medspace.learning.mitigation.model import Mitigated
-from medspace.learning.net.heads import OutputHead
+from medspace.learning.net.heads import BINARY, OutputHead
 from medspace.learning.using.errors import PackedModelError
 
 Head = Literal["identity", "logistic", "exponential", "hazard", "classes", "ordinal"]
@@ -48,6 +48,10 @@ class GroupThresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def of(self, rows: Columns) -> Vector:
         """The threshold of each row."""
         return np.asarray(self.thresholds, dtype=np.float64)[labels(self.attribute, rows)]
+
+    def decisions(self, chances: Vector, rows: Columns) -> Vector:
+        """Of each row 1 for yes and 0 for no, NaN where the model knows nothing of it."""
+        return np.where(np.isnan(chances), np.nan, (chances >= self.of(rows)).astype(np.float64))
 
 
 class PipelineText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,13 +106,6 @@ class Pipeline:
     uncarried: tuple[str, ...] = ()
     deciding: GroupThresholds | None = None
 
-    def decisions(self, rows: Columns) -> Vector | None:
-        """Of each row 1 for yes and 0 for no, NaN where the model knows nothing; None without thresholds."""
-        if self.deciding is None:
-            return None
-        chance = self.score_rows(rows)[:, 0]
-        return np.where(np.isnan(chance), np.nan, (chance >= self.deciding.of(rows)).astype(np.float64))
-
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of the value columns: one per number, of a coded feature one 0/1 column for each later level."""
@@ -151,6 +148,24 @@ class Pipeline:
             filled = np.column_stack([filled, gaps[:, self.starts]])
         made: Matrix = (filled[:, self.kept] - self.centre) / self.scale
         return np.where(unknown[:, None], np.nan, made)
+
+    def standardised(self, values: Matrix) -> Matrix:
+        """The columns as their normalisation leaves them."""
+        return self.arranged(values)
+
+    @property
+    def output_head(self) -> OutputHead | None:
+        """How losses are found from what the head makes scores of; None of a model that gives no chances."""
+        if self.head in ("classes", "ordinal"):
+            return OutputHead(self.head, len(self.outputs))
+        return BINARY if self.head == "logistic" else None
+
+    def inner(self, values: Matrix) -> Matrix:
+        """What goes into the last layer."""
+        columns = self.arranged(values)
+        for matrix, constant in self.layers[:-1]:
+            columns = self.bent(columns @ matrix + constant)
+        return columns
 
     def bent(self, straight: Matrix) -> Matrix:
         """What a hidden layer makes of its sums."""
@@ -234,11 +249,16 @@ class Pipeline:
 
     def digest(self) -> str:
         """A digest of all of it; of the numbers as exact text."""
-        numbers = {
-            name: {"shape": list(values.shape), "values": [repr(value) for value in values.ravel().tolist()]}
-            for name, values in self.numbers().items()
-        }
-        return digest({**self.text(), "numbers": numbers})
+        return digest_of(self.text(), self.numbers())
+
+
+def digest_of(text: JsonObject, numbers: Mapping[str, Vector | Matrix]) -> str:
+    """The digest of a text and of numbers as exact text."""
+    said = {
+        name: {"shape": list(values.shape), "values": [repr(value) for value in values.ravel().tolist()]}
+        for name, values in numbers.items()
+    }
+    return digest({**text, "numbers": said})
 
 
 def deciding(mitigated: Mitigated | None) -> GroupThresholds | None:

@@ -8,8 +8,8 @@ from medspace.core.decision import Decision, combine
 from medspace.core.store import Transaction
 from medspace.core.usage import Grant, RowScope
 from medspace.policy import odrl
-from medspace.policy.credentials import PERMIT_ROUTE, ROUTE
-from medspace.policy.model import UseRequest, leaves
+from medspace.policy.credentials import PERMIT_ROUTE, passes_by
+from medspace.policy.model import UseRequest
 from medspace.services.permits.credential import covering, unsaid
 from medspace.services.permits.model import OPT_OUTS
 
@@ -54,9 +54,7 @@ class PermitCondition(Neutral):
 
 def by_permit(made: Agreement) -> bool:
     """Whether rows pass by a permit under an agreement, in any of its permissions."""
-    permissions = odrl.parse(made.policy).permissions
-    found = (leaf for rule in permissions for leaf in leaves(rule.constraints) if leaf.operand == ROUTE)
-    return any(PERMIT_ROUTE in leaf.right for leaf in found)
+    return passes_by(odrl.parse(made.policy), PERMIT_ROUTE)
 
 
 def _granted(tx: Transaction, asset: str, permit: Proved) -> Grant:

@@ -110,6 +110,7 @@ class SignedParts:
     payload: JsonObject
     signing_input: bytes
     signature: bytes
+    jwk: JsonObject | None = None  # of the header, only where `split` was told to take one
 
     def holds(self, key: PublicJwk) -> bool:
         """Whether the signature is valid under the key, by the algorithm that its header names."""
@@ -140,8 +141,10 @@ def sign(key: SigningKey, payload: JsonObject, *, typ: str = "JWT", **header: st
     return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
 
 
-def split(text: str, longest: int) -> SignedParts:
+def split(text: str, longest: int, *, own_key: bool = False) -> SignedParts:
     """Take a compact JWS of at most `longest` characters apart; its payload is a JSON object.
+
+    With `own_key` the header may have a `jwk`: only for proofs of having a key, where the key is what is told.
 
     Raises:
         JwsError: with `fault` "malformed", "algorithm" or "header".
@@ -153,7 +156,8 @@ def split(text: str, longest: int) -> SignedParts:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise JwsError("algorithm")
-    carrier = next((name for name in KEY_CARRIERS if name in header), None)
+    told = header.get("jwk") if own_key else None
+    carrier = next((name for name in KEY_CARRIERS if name in header and not (own_key and name == "jwk")), None)
     if carrier is not None:
         raise JwsError("header", carrier)
     kid, typ, signature = header.get("kid"), header.get("typ"), decode(parts[2])
@@ -161,7 +165,8 @@ def split(text: str, longest: int) -> SignedParts:
     if not texts or len(signature) != ALGORITHMS[algorithm][3]:
         raise JwsError("malformed")
     signing_input = text.rpartition(".")[0].encode()
-    return SignedParts(algorithm, kid, typ, _object(parts[1]), signing_input, signature)
+    own = told if isinstance(told, dict) else None
+    return SignedParts(algorithm, kid, typ, _object(parts[1]), signing_input, signature, own)
 
 
 def _object(part: str) -> JsonObject:

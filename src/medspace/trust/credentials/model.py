@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
+
+from medspace.core.canonical import canonical
+from medspace.trust.jws import encode
 
 
 class CredentialProfile(StrEnum):
@@ -83,6 +87,11 @@ class PublicJwk:
         """As it is written in a DID document."""
         point = {"kty": self.kty, "crv": self.crv, "x": self.x}
         return point | {"y": self.y} if self.y else point
+
+    @property
+    def thumbprint(self) -> str:
+        """What names the key: RFC 7638, with SHA-256."""
+        return encode(sha256(canonical(self.json())).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from medspace import __version__
 from medspace.app.doors import flaws
@@ -44,7 +45,6 @@ def management_app(routers: Iterable[APIRouter]) -> FastAPI:
         version=__version__,
         docs_url=None,  # the interactive pages would load resources from elsewhere
         redoc_url=None,
-        dependencies=[EVERYWHERE],
         exception_handlers={
             MedspaceError: _problem_response,
             RequestValidationError: _unreadable,
@@ -52,8 +52,15 @@ def management_app(routers: Iterable[APIRouter]) -> FastAPI:
         },
     )
     for router in routers:
-        app.include_router(router)
+        # As they are: FastAPI would analyse each of them once more, at every start.
+        app.router.routes += [_closed(route) for route in router.routes]
     return app
+
+
+def _closed(route: BaseRoute) -> BaseRoute:
+    if EVERYWHERE not in getattr(route, "dependencies", ()):
+        raise TypeError(f"{route} checks no scope: make its router with `routing.router`")
+    return route
 
 
 async def _problem_response(request: Request, error: Exception) -> Response:

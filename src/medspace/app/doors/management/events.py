@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from medspace.app.doors.bodies import request_language
-from medspace.app.doors.management.actors import check_again, needs
+from medspace.app.doors.management.actors import EVERYWHERE, check_again, needs
 from medspace.app.node.feeds import Feeds, Look, State, Watched
 from medspace.app.node.listening.http1 import LASTING
 from medspace.core.errors import MedspaceError
@@ -49,7 +49,7 @@ LastEvent = Annotated[str, Header(alias="Last-Event-ID", max_length=LONGEST_SEEN
 
 def events_router(feeds: Feeds, things: Mapping[str, Watched]) -> APIRouter:
     """A route for each kind of thing, by its name in the path."""
-    router = APIRouter(prefix="/events", tags=["events"])
+    router = APIRouter(prefix="/events", tags=["events"], dependencies=[EVERYWHERE])
     for name, kind in things.items():
         told = {"name": f"events of {name}", "response_class": _Streamed, **needs(*kind.scopes)}
         router.add_api_route(f"/{name}/{{identity:path}}", _route(feeds, kind), **told)

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
 from medspace.app.doors.bodies import json_response, request_language
-from medspace.app.doors.management.actors import actor_of, check_again
+from medspace.app.doors.management.actors import EVERYWHERE, actor_of, check_again
 from medspace.app.doors.views import Speak
 from medspace.app.node.changes import Changes
 from medspace.app.node.language import speaker
@@ -67,9 +67,17 @@ class _Route(APIRoute):
         return handled
 
 
+class _Routes(APIRouter):
+    def include_router(self, router: APIRouter, **more: Any) -> None:  # noqa: ANN401 - whatever FastAPI allows
+        """Take the routes of another router as they are: FastAPI would analyse each of them once more."""
+        if more:
+            raise TypeError("routes are taken as they are")
+        self.routes += router.routes
+
+
 def router(tag: str) -> APIRouter:
-    """The routes of one feature, under a tag in the API's description."""
-    return APIRouter(tags=[tag], route_class=_Route)
+    """The routes of one feature, under a tag in the API's description; each checks the scopes of who calls."""
+    return _Routes(tags=[tag], route_class=_Route, dependencies=[EVERYWHERE])
 
 
 def speak_to(request: Request) -> Speak:

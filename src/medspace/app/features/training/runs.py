@@ -22,7 +22,7 @@ from medspace.runs.service import Coordinator
 from medspace.trust.errors import SignatureError
 
 if TYPE_CHECKING:
-    from medspace.learning.using.pipeline import Pipeline
+    from medspace.learning.using.packing import Computed
 
 LARGEST_RUNS = 20  # a run comes with its model
 
@@ -120,7 +120,7 @@ class Runs:
     async def _kept(self, model: str) -> Model:
         return await self.node.database.read(lambda tx: kept_model(tx, model))
 
-    def _card(self, record: Model, computed: "Pipeline | None", speak: Speak) -> JsonObject:
+    def _card(self, record: Model, computed: "Computed | None", speak: Speak) -> JsonObject:
         made = views.model(record, self.coordinator.describe, self.node.names(), speak)
         described = made.get("described", {"title": made["id"], "sentences": [], "tables": [], "quality": None})
         facts = carding.facts_of(made, None if computed is None else computed.digest())

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
+from medspace.learning.using.image_onnx import image_onnx
+from medspace.learning.using.image_pipeline import ImagePipeline
 from medspace.learning.using.onnx import onnx
 from medspace.learning.using.packing import PackedModel, packed, properties
 
@@ -16,9 +18,14 @@ class FileFormError(InvalidInputError):
     next_step = msgid("Name a file that ends in .safetensors or .onnx.")
 
 
+def _onnx(made: PackedModel) -> bytes:
+    computed, said = made.pipeline, properties(made)
+    return image_onnx(computed, said) if isinstance(computed, ImagePipeline) else onnx(computed, said)
+
+
 FORMS: Mapping[str, Callable[[PackedModel], bytes]] = {
     "safetensors": packed,
-    "onnx": lambda made: onnx(made.pipeline, properties(made)),
+    "onnx": _onnx,
 }
 
 

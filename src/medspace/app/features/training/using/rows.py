@@ -44,9 +44,21 @@ def read_rows(file: Path, features: Sequence[FeatureColumn], missing: Sequence[s
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            return _read(opened, features, {"", *missing}, name)
+            return rows_of(opened, features, missing, name)
     except OSError as error:
         raise OwnRowsError(reason=why(error)) from error
+
+
+def rows_of(
+    lines: Iterator[str], features: Sequence[FeatureColumn], missing: Sequence[str] = (), name: str = ""
+) -> OwnRows:
+    """The same from the lines of such a file.
+
+    Raises:
+        OwnRowsError: it is no such file; with the line.
+    """
+    try:
+        return _read(lines, features, {"", *missing}, name)
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(msgid("it is no text in UTF-8 with one row a line")) from error
 
@@ -71,7 +83,7 @@ def _read(lines: Iterator[str], features: Sequence[FeatureColumn], gaps: set[str
         if len(row) != len(header) or len(names) >= MOST_ROWS:
             raise _unreadable(msgid("line {line} has another number of cells, or is beyond the limit"), line=line)
         for column, cells in figures.items():
-            cells.append(_number(row[place[column]].strip(), gaps, column, line))
+            cells.append(number_of(row[place[column]].strip(), gaps, column, line))
         for column, codes in texts.items():
             cell = row[place[column]].strip()
             codes.append(None if cell in gaps else cell)
@@ -79,7 +91,12 @@ def _read(lines: Iterator[str], features: Sequence[FeatureColumn], gaps: set[str
     return OwnRows(len(names), figures, texts, tuple(names))
 
 
-def _number(cell: str, gaps: set[str], column: str, line: int) -> float:
+def number_of(cell: str, gaps: set[str], column: str, line: int) -> float:
+    """The number in a cell, NaN where it has none.
+
+    Raises:
+        OwnRowsError: it holds something else.
+    """
     if cell in gaps:
         return nan
     if cell.lower() in WORDS:

@@ -9,11 +9,12 @@ from medspace.core.canonical import JsonObject
 
 
 def predict(model: str | Path, rows: str | Path, *, missing: Sequence[str] = (), name: str = "") -> JsonObject:
-    """Score the rows of a CSV file with the file of a model; nothing is sent anywhere.
+    """Score the rows of a CSV file, or images, with the file of a model; nothing is sent anywhere.
 
-    `missing` are what cells without a value hold, beside nothing; `name` is the column with what rows are called. The
-    result has `target`, `outputs` (what the scores are), `rows` (each with `row` and `scores`, None where the model
-    knows nothing of it) and `unknown`, their number.
+    `rows` of a model for images is a folder of image files (with `labels.csv`, those that it names), a .zip of one,
+    or an .npz with the array `images`. `missing` are what cells without a value hold, beside nothing; `name` is the
+    column with what rows are called. The result has `target`, `outputs` (what the scores are), `rows` (each with
+    `row` and `scores`, None where the model knows nothing of it) and `unknown`, their number.
 
     Raises:
         MedspaceError: one of the files cannot be used; with the reason, and the line.
@@ -33,12 +34,13 @@ def adapt(
     name: str = "",
     seed: int = 0,
 ) -> JsonObject:
-    """Adapt a model for a yes/no outcome to the rows of a CSV file, and write it to `out`; nothing is sent anywhere.
+    """Adapt a model for a yes/no outcome or ordered classes to rows, and write it to `out`; nothing is sent anywhere.
 
-    Without `how`, it is what is best in cross-validation. `name` is the column that says whose a row is. The result
-    has `how`, `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`,
-    `cases`, `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one. `compared` has the log-loss of
-    each way in cross-validation, if one was chosen, and `pull` is how strongly Ditto held it to the shared model.
+    `rows` are a CSV file, or images with `labels.csv` (of an .npz, arrays), as `predict` reads them. Without `how`,
+    it is what is best in cross-validation. `name` is the column that says whose a row is. The result has `how`,
+    `rows`, and on a quarter of the persons, who were set apart, `before` and `after` (each with `rows`, `cases`,
+    `auc`, `brier`, `ece`, `loss`): the untouched model and the adapted one. `compared` has the log-loss of each way
+    in cross-validation, if one was chosen, and `pull` is how strongly Ditto held it to the shared model.
 
     Raises:
         MedspaceError: one of the files cannot be used, or there are too few rows.

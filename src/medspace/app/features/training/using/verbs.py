@@ -63,14 +63,19 @@ def write_file(file: Path, content: bytes) -> str:
 
 def predict(
     model: FileArgument,
-    rows: Annotated[Path, typer.Argument(help="Your rows: a CSV file whose first line names the columns.")],
+    rows: Annotated[
+        Path,
+        typer.Argument(
+            help="Your rows: a CSV file whose first line names the columns. Images: a folder, a .zip, or an .npz."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="Write the scores to this CSV file.")] = None,
     missing: MissingOption = None,
     name: Annotated[str, typer.Option("--name", help="The column that says what a row is called.")] = "",
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Score your own rows with a model, on this machine; nothing is sent anywhere and no connector is needed."""
+    """Score your own rows or images with a model, on this machine; nothing is sent and no connector is needed."""
     from medspace.app.features.training.using.predicting import predicted  # noqa: PLC0415 - numpy only when needed
 
     screen = Screen(as_json=json, language=spoken_language(lang))
@@ -119,7 +124,7 @@ def _scores(screen: Screen, found: JsonObject, out: Path | None) -> None:
 
 def adapt(
     model: FileArgument,
-    rows: Annotated[Path, typer.Argument(help="Your rows with their outcomes: a CSV file.")],
+    rows: Annotated[Path, typer.Argument(help="Your rows or images with their outcomes, as `predict` reads them.")],
     out: Annotated[Path, typer.Option("--out", help="Write the adapted model to this file.")],
     how: Annotated[
         AdaptingWay | None,

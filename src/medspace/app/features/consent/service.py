@@ -1,0 +1,254 @@
+"""Consents as the data office sees them: import, withdraw, explain, editions of datasets, replay."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from medspace.app.node.node import Node
+from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
+from medspace.connector.reasons import sentences
+from medspace.connector.usage import labelling
+from medspace.core.canonical import JsonObject
+from medspace.core.decision import Decision
+from medspace.core.errors import StorageError
+from medspace.core.paging import each
+from medspace.core.store import Transaction
+from medspace.ledger.model import decode
+from medspace.policy import purposes
+from medspace.policy.consent.model import ConsentParty, seconds
+from medspace.policy.purposes import VOCABULARY
+from medspace.services.consents import commitments, editions, explaining, publishing, recording, replaying
+from medspace.services.consents.errors import NoConsentError, NotUnderConsentError
+from medspace.services.consents.model import COUNTED, EDITIONS, PATIENTS, ConsentTerms
+from medspace.services.consents.recording import Office, RecordedAs
+from medspace.services.consents.register import Register
+
+LEAST = 10  # patients who have said something new before an edition follows
+PAGE = 1_000
+_LOGGER = logging.getLogger("medspace.consent")
+# It is over or about to be, or storage failed: its next step, if any, ends it.
+_RACES = (CrossedError, TransitionError, UnknownProcessError, StorageError)
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """The consents that one holder was told of."""
+
+    node: Node
+    register: Register = field(default_factory=Register)
+
+    def _office(self, by: str) -> Office:
+        return Office(self.node.did, self.node.randomness, self.node.clock.now(), by)
+
+    async def record(self, documents: Sequence[JsonObject], *, by: str) -> JsonObject:
+        """Record FHIR Consents; what one of them withdraws counts from then on.
+
+        Raises:
+            ConsentDocumentError, ConsentVersionError: as `recording.record`; then none is recorded.
+        """
+        office = self._office(by)
+        became = await self.node.database.write(lambda tx: recording.record(tx, office, documents))
+        ended = await self._cut()
+        return {one.value: became.count(one) for one in RecordedAs} | {"ended": ended}
+
+    async def withdraw(self, patient: str, consent: str = "", *, by: str) -> JsonObject:
+        """Record that a patient withdraws one consent or all; what counts her is closed at once, and ended.
+
+        Raises:
+            NoConsentError: there is none.
+        """
+        office = self._office(by)
+        made = await self.node.database.write(lambda tx: recording.withdraw(tx, office, patient, consent))
+        return {"patient": patient, "withdrawn": [one.consent for one in made], "ended": await self._cut()}
+
+    async def describe(self, patients: Sequence[Mapping[str, str]], *, by: str) -> JsonObject:
+        """Record from when on patients consent for themselves (`adult`), and who has died when (`died`).
+
+        Raises:
+            ConsentTermsError: a day cannot be read.
+        """
+        office = self._office(by)
+
+        def unit(tx: Transaction) -> int:
+            for one in patients:
+                publishing.check(ConsentTerms("-", since=one.get("adult", ""), until=one.get("died", "")))
+                recording.describe(tx, office, one["patient"], adult=one.get("adult", ""), died=one.get("died", ""))
+            return len(patients)
+
+        return {"patients": await self.node.database.write(unit), "ended": await self._cut()}
+
+    async def _cut(self) -> int:
+        """Close what may not go on, in one transaction, then tell its users; how many uses."""
+        found = await self.node.database.write(self.node.usage.cut)
+        for use, decision in found:
+            await self._end(use, decision)
+        return len(found)
+
+    async def _end(self, use: str, decision: Decision) -> None:
+        try:
+            await self.node.transfers.terminate(use, decision.code, *sentences(decision))
+        except _RACES as error:
+            _LOGGER.warning("termination.failed", extra={"facts": {"process": use, "code": error.code}})
+
+    # --- datasets ------------------------------------------------------------------------------------------------
+
+    async def put_terms(self, dataset: str, terms: ConsentTerms, *, by: str) -> JsonObject:
+        """Say how a dataset is used under consent.
+
+        Raises:
+            ConsentTermsError: it cannot be used.
+        """
+        office = self._office(by)
+
+        def unit(tx: Transaction) -> None:
+            publishing.put(tx, office, self.register, dataset, terms, _purposes(tx, dataset))
+
+        await self.node.database.write(unit)
+        await self._cut()
+        return await self.dataset(dataset)
+
+    async def renew(self, dataset: str, *, by: str) -> JsonObject:
+        """Begin the next edition of a dataset, once enough patients have said something new.
+
+        Raises:
+            NotUnderConsentError: nothing was said of it.
+        """
+        office = self._office(by)
+
+        def unit(tx: Transaction) -> None:
+            publishing.renew(tx, office, self.register, dataset, _purposes(tx, dataset), LEAST)
+
+        await self.node.database.write(unit)
+        return await self.dataset(dataset)
+
+    async def datasets(self) -> list[JsonObject]:
+        """The datasets that are used under consent."""
+        names = await self.node.database.read(lambda tx: sorted({one.dataset for one in each(tx, EDITIONS, {})}))
+        return [await self.dataset(one) for one in names]
+
+    async def dataset(self, dataset: str) -> JsonObject:
+        """How a dataset is used under consent, and how many patients each purpose reaches.
+
+        Raises:
+            NotUnderConsentError: nothing was said of it.
+        """
+        found = await self.node.database.read(lambda tx: editions.current(tx, dataset))
+        if found is None:
+            raise NotUnderConsentError(dataset=dataset[:200])
+        shown = {"dataset": dataset, "edition": found.edition, "time": found.time, "terms": asdict(found.terms)}
+        return shown | {"counts": dict(found.counts)}
+
+    # --- patients ------------------------------------------------------------------------------------------------
+
+    async def explain(self, patient: str, *, user: str = "", purpose: str = "") -> JsonObject:
+        """What a patient allows of each dataset, to whom, and by which provision.
+
+        Raises:
+            NoConsentError: nothing is known of her.
+        """
+        wanted = [purposes.canonical(purpose) or purpose] if purpose else []
+        now = seconds(self.node.clock.now())
+
+        def look(tx: Transaction) -> list[JsonObject]:
+            found: list[JsonObject] = []
+            for dataset in sorted({one.dataset for one in each(tx, EDITIONS, {})}):
+                edition = editions.current(tx, dataset)
+                if edition is None:
+                    continue
+                asked = explaining.ConsentInquiry(
+                    {ConsentParty.USER: user or "-", ConsentParty.HOLDER: self.node.did},
+                    tuple(wanted or edition.counts or _purposes(tx, dataset)),
+                )
+                said = explaining.explain(tx, self.register, edition, asked, patient, now)
+                found += [asdict(one) | {"answer": one.answer.value} for one in said]
+            return found
+
+        answers = await self.node.database.read(look)
+        consents = await self.node.database.read(lambda tx: recording.newest_of(tx, patient))
+        if not consents:
+            raise NoConsentError(patient=patient[:80])
+        return {
+            "patient": patient,
+            "consents": [
+                {"consent": one.consent, "version": one.version, "time": one.time, "why": one.why or None}
+                for one in consents
+                if one.consent
+            ],
+            "answers": answers,
+        }
+
+    async def receipt(self, patient: str) -> JsonObject:
+        """What a patient keeps: the salt, with which she proves what was stated of her, and her consents.
+
+        Raises:
+            NoConsentError: nothing is known of her.
+        """
+
+        def look(tx: Transaction) -> JsonObject:
+            known = tx.get(PATIENTS, patient)
+            if known is None:
+                raise NoConsentError(patient=patient[:80])
+            said = [
+                {"consent": one.consent, "version": one.version, "number": one.number, "digest": one.digest}
+                for one in recording.newest_of(tx, patient)
+                if one.consent
+            ]
+            return {"holder": self.node.did, "patient": patient, "salt": known.salt, "consents": said}
+
+        return await self.node.database.read(look)
+
+    async def proof(self, use: str, patient: str) -> JsonObject:
+        """That a use states that it counts a patient, or that it does not.
+
+        Raises:
+            NoConsentError: nothing is known of her, or the use has stated nothing.
+        """
+
+        def look(tx: Transaction) -> JsonObject:
+            known, stated = tx.get(PATIENTS, patient), list(each(tx, COUNTED, {"use": use}))
+            if known is None or not stated:
+                raise NoConsentError(patient=patient[:80])
+            wanted = commitments.leaf(bytes.fromhex(known.salt), use)
+            proofs = [commitments.prove(replaying.leaves_of(one), wanted) for one in stated]
+            return {"use": use, "proofs": [asdict(one) for one in proofs]}
+
+        return await self.node.database.read(look)
+
+    async def uses_of(self, patient: str) -> list[str]:
+        """The uses that state that they count a patient.
+
+        Raises:
+            NoConsentError: nothing is known of her.
+        """
+
+        def look(tx: Transaction) -> list[str]:
+            known = tx.get(PATIENTS, patient)
+            if known is None:
+                raise NoConsentError(patient=patient[:80])
+            return replaying.uses_of(bytes.fromhex(known.salt), each(tx, COUNTED, {}))
+
+        return await self.node.database.read(look)
+
+    async def replay(self) -> JsonObject:
+        """Every admission in the log against the consents of its moment: those that were not inside consent."""
+
+        def look(tx: Transaction) -> JsonObject:
+            replay = replaying.Replay(tx, Register(), self.node.did)
+            size = tx.log.size()
+            entries = (
+                (start + at, decode(one))
+                for start in range(0, size, PAGE)
+                for at, one in enumerate(tx.log.entries(start, min(start + PAGE, size)))
+            )
+            found = [asdict(one) for one in replay.found(entries)]
+            return {"entries": size, "examined": replay.examined, "outside": found}
+
+        return await self.node.database.read(look)
+
+
+def _purposes(tx: Transaction, dataset: str) -> list[str]:
+    """The purposes of a dataset's label, and all that they include."""
+    label = labelling.label_of(tx, dataset)
+    named = [] if label is None else [purposes.canonical(one) or one for one in label.purposes]
+    wide = [one.name for one in VOCABULARY if any(purposes.PURPOSES.within(one.name, wider) for wider in named)]
+    return list(dict.fromkeys([*named, *wide]))
