@@ -43,7 +43,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class ChildElement:
     """The elements of that name; `of` is None where they start the expression."""
 
     of: "Tree | None"
@@ -84,7 +84,7 @@ class Binary:
     right: "Tree"
 
 
-Tree: TypeAlias = Literal | This | Constant | Element | FunctionCall | Index | Sign | Binary
+Tree: TypeAlias = Literal | This | Constant | ChildElement | FunctionCall | Index | Sign | Binary
 
 
 def parsed(expression: str) -> Tree:
@@ -103,7 +103,7 @@ def parsed(expression: str) -> Tree:
 def elements(tree: Tree) -> Iterator[str]:
     """The names of all elements that an expression goes through; a type's name may be among them."""
     match tree:
-        case Element(of, name):
+        case ChildElement(of, name):
             yield name
             yield from () if of is None else elements(of)
         case FunctionCall(of, _, arguments):
@@ -213,7 +213,7 @@ class _PathReader:
             return FunctionCall(of, word.said, self._arguments())
         if of is None and word.kind == "name" and word.said in ("true", "false"):
             return Literal(word.said == "true")
-        return Element(of, word.said)
+        return ChildElement(of, word.said)
 
     def _arguments(self) -> tuple[Tree, ...]:
         found = list[Tree]()

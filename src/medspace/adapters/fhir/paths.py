@@ -14,7 +14,7 @@ from medspace.adapters.fhir.errors import PathError
 from medspace.adapters.fhir.grammar import (
     Binary,
     Constant,
-    Element,
+    ChildElement,
     FunctionCall,
     Index,
     Literal,
@@ -109,7 +109,7 @@ class Compiler:
                 made = _focus
             case Constant(name):
                 made = self._constant(name)
-            case Element(of, name):
+            case ChildElement(of, name):
                 made = _member(name) if of is None else _of(self.compile(of), name)
             case Index(of, at):
                 made = _index(self.compile(of), self.compile(at))
@@ -338,7 +338,7 @@ def _not(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
 
 def _of_type(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
     kind = _type_name(call)
-    if isinstance(call.of, Element) and call.of.name in CHOICES:
+    if isinstance(call.of, ChildElement) and call.of.name in CHOICES:
         # The type is in the name of the element: no type needs to be known to find it.
         before, wanted = call.of.of, named(call.of.name, kind)
         plain = call.of.name
@@ -354,8 +354,8 @@ def _typed(items: Items, wanted: str, plain: str, kind: str) -> Items:
 def _type_name(call: FunctionCall) -> str:
     """The name of the type in brackets, with `FHIR.` or `System.` or without."""
     argument = call.arguments[0]
-    prefixed = isinstance(argument, Element) and isinstance(argument.of, Element) and argument.of.of is None
-    if isinstance(argument, Element) and (argument.of is None or prefixed):
+    prefixed = isinstance(argument, ChildElement) and isinstance(argument.of, ChildElement) and argument.of.of is None
+    if isinstance(argument, ChildElement) and (argument.of is None or prefixed):
         return SYSTEM_TYPES.get(argument.name, argument.name)
     raise PathError(msgid("{function}() takes the name of a type"), {"function": call.name})
 
@@ -376,7 +376,7 @@ def _extension(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate
 
 def _beside(compiler: Compiler, of: Tree | None) -> Evaluate | None:
     """Where JSON keeps the extensions of a primitive element: beside it, under its name with an underscore."""
-    if not isinstance(of, Element):
+    if not isinstance(of, ChildElement):
         return None
     start = _focus if of.of is None else compiler.compile(of.of)
     name = f"_{of.name}"  # an element of its own in JSON
@@ -418,7 +418,7 @@ def _kind(compiler: Compiler, of: Tree | None) -> str:
         return _type_name(of)
     if isinstance(of, FunctionCall) and of.of is not None and of.name in ("first", "where"):
         return _kind(compiler, of.of)
-    if isinstance(of, Element) and of.name in DATE_ELEMENTS:
+    if isinstance(of, ChildElement) and of.name in DATE_ELEMENTS:
         return "date"
     return compiler.kind
 
