@@ -43,18 +43,18 @@ class Reading:
     """What is known of the files read so far; `patients` are the ids of those that are there."""
 
     view: CompiledView
-    person: str  # the column with the patient's id
+    person: str  # the column with the patient's id; "" before anybody said which
     names: Sequence[str]  # the columns of the table, in order
     patients: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     owners: dict[str, tuple[str, int]] = field(default_factory=dict)
     bases: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
+    person_at: int = field(init=False, default=-1)  # which column of the view that is
 
-    @property
-    def person_at(self) -> int:
-        """Which column of the view is that of the persons."""
-        return [column.name for column in self.view.columns].index(self.person)
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.view.columns]
+        self.person_at = names.index(self.person) if self.person else -1
 
 
 def files_of(path: Path) -> list[Path]:
@@ -75,6 +75,40 @@ def files_of(path: Path) -> list[Path]:
         endings = ", ".join(ENDINGS)
         raise _refused(path.name, 0, Text(msgid("there are no files called {endings}"), {"endings": endings}))
     return found
+
+
+def types_in(path: Path) -> list[str]:
+    """The types of the resources in the files of a folder, by the first of each file.
+
+    Raises:
+        ResourcesRefusedError: something in the files cannot be used.
+    """
+    found, decoder = dict[str, None](), msgspec.json.Decoder(_Head)
+    for file in files_of(path):
+        number, line = next(lines_of(file), (0, b""))
+        try:
+            if line:
+                found[decoder.decode(line).resourceType] = None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise _refused(file.name, number, Text(MALFORMED)) from None
+    return list(found)
+
+
+def resources_of(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The resources of one type, each whole.
+
+    Raises:
+        ResourcesRefusedError: something in the files cannot be used.
+    """
+    decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+    for file in files_of(path):
+        if types_in(file) != [kind]:
+            continue
+        for number, line in lines_of(file):
+            try:
+                yield decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise _refused(file.name, number, Text(MALFORMED)) from None
 
 
 def chunks(path: Path, reading: Reading) -> Iterator[list[list[str | None]]]:
@@ -117,7 +151,7 @@ def check_whole(name: str, reading: Reading) -> None:
 def _rows(file: Path, reading: Reading) -> Iterator[list[Row]]:
     kind, decoder = "", msgspec.json.Decoder(_Head)
     wanted = _decoder(reading.view)
-    for number, line in _lines(file):
+    for number, line in lines_of(file):
         try:
             if not kind:
                 kind = decoder.decode(line).resourceType
@@ -177,7 +211,7 @@ def _of_one(reading: Reading, resource: dict[str, Any], line: bytes, place: tupl
     owner = next(iter(owners))
     reading.owners.setdefault(owner, place)
     at = reading.person_at
-    if any(row[at] != owner for row in rows):
+    if at >= 0 and any(row[at] != owner for row in rows):
         raise PathError(msgid("the column {name} is not the patient whose resource it is"), {"name": reading.person})
     return rows
 
@@ -209,7 +243,7 @@ def _text(cell: Any) -> str | None:  # noqa: ANN401 - JSON
     raise PathError(msgid("a column holds an element with parts, or several values; a table has single values"))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def lines_of(file: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not empty, from 1.
 
     Raises:

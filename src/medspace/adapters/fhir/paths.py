@@ -13,8 +13,8 @@ from medspace.adapters.fhir.choices import CHOICES, named, type_in
 from medspace.adapters.fhir.errors import PathError
 from medspace.adapters.fhir.grammar import (
     Binary,
-    Constant,
     ChildElement,
+    Constant,
     FunctionCall,
     Index,
     Literal,
@@ -147,7 +147,16 @@ def _always(value: Scalar) -> Evaluate:
 
 
 def _elements(items: Items, name: str) -> Items:
-    """The elements of that name of each item, as one collection."""
+    """The elements of that name of each item, as one collection, which nobody changes."""
+    if len(items) == 1 and type(items[0]) is dict:  # what most steps of most paths meet
+        value: Any = items[0].get(name)
+        kind = type(value)
+        if kind is str or kind is dict:
+            return [value]
+        if isinstance(value, list) and None not in value and "_" + name not in items[0]:
+            return value
+    elif not items:
+        return items
     found = list[Any]()
     for item in items:
         if isinstance(item, dict):
@@ -175,7 +184,7 @@ def _choice(items: Items, name: str) -> Items:
     found = list[Any]()
     for item in items:
         if isinstance(item, dict):
-            names = [name] if name in item else [key for key in item if type_in(key, name)]
+            names = [name] if name in item else [key for key in item if key.startswith(name) and type_in(key, name)]
             for key in names:
                 found += _elements([item], key)
     return found
@@ -325,7 +334,11 @@ def _empty(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
 
 
 def _first(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
-    return lambda items, scope: of(items, scope)[:1]
+    def first(items: Items, scope: PathScope) -> Items:
+        found = of(items, scope)
+        return found[:1] if len(found) > 1 else found
+
+    return first
 
 
 def _not(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:

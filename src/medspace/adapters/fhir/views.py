@@ -24,8 +24,8 @@ MOST_COLUMNS = 500
 DEEPEST = 20  # selects within selects
 LONGEST_NAME = 255
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_FOR = ("forEach", "forEachOrNull", "repeat")
-_SELECT = frozenset(("column", "select", "unionAll", *_FOR, "id", "extension", "modifierExtension"))
+FOR = ("forEach", "forEachOrNull", "repeat")
+_SELECT = frozenset(("column", "select", "unionAll", *FOR, "id", "extension", "modifierExtension"))
 _COLUMN = frozenset(("name", "path", "type", "description", "collection", "tag", "id", "extension"))
 _MOMENTS = ("valueDate", "valueDateTime", "valueInstant", "valueTime")
 _NUMBERS = ("valueInteger", "valueInteger64", "valuePositiveInt", "valueUnsignedInt", "valueDecimal")
@@ -175,7 +175,7 @@ class _ViewReader:
             raise self.error(msgid("its selects are nested more than {most} deep"), {"most": DEEPEST})
         for key in said.keys() - _SELECT:
             raise self.error(msgid("`select` has no part {key}"), {"key": key})
-        loops = [key for key in _FOR if key in said]
+        loops = [key for key in FOR if key in said]
         if len(loops) > 1:
             raise self.error(msgid("a select may have one of forEach, forEachOrNull and repeat"))
         parts = list[_Part]()
