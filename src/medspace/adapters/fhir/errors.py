@@ -3,12 +3,16 @@
 InvalidInputError
  |- PathError               an expression is not one that is supported, or cannot be evaluated
  |- ViewError               a view cannot be used
- `- ResourcesRefusedError   resources cannot be read as that view's table
+ |- ResourcesRefusedError   resources cannot be read as that view's table
+ |- FhirSettingsError       a file does not say how a server is asked
+ `- FhirServerError         a server refuses, or its answer cannot be used
+WaitingError
+ `- FhirAwayError           a server does not answer now
 """
 
 from collections.abc import Mapping
 
-from medspace.core.errors import InvalidInputError
+from medspace.core.errors import InvalidInputError, WaitingError
 from medspace.core.text import Fact, Text, msgid
 
 
@@ -45,3 +49,41 @@ class ResourcesRefusedError(InvalidInputError):
 
     def __init__(self, file: str, line: int, reason: Text) -> None:
         super().__init__(file=file, line=line, reason=reason)
+
+
+class FhirSettingsError(InvalidInputError):
+    """A file does not say how a server is asked."""
+
+    code = "fhir.settings"
+    sentence = msgid("The file {file} does not say how a FHIR server is asked: {reason}.")
+    next_step = msgid("Correct it (docs/sources/fhir.md); nothing was fetched.")
+
+    def __init__(self, file: str, reason: Text) -> None:
+        super().__init__(file=file, reason=reason)
+
+
+class FhirServerError(InvalidInputError):
+    """A server refuses, or answers what cannot be used. The folder stays as it was; no address is told."""
+
+    code = "fhir.server"
+    sentence = msgid("What the FHIR server answers about {what} cannot be used: {reason}.")
+    next_step = msgid("Tell the people of the server; the resources fetched before stay as they were.")
+
+    def __init__(self, what: str, reason: str | Text, facts: Mapping[str, Fact | Text] | None = None) -> None:
+        self.reason = reason if isinstance(reason, Text) else Text(reason, facts or {})
+        super().__init__(what=what, reason=self.reason)
+
+
+class ChangedMeanwhileError(FhirServerError):
+    """The resources changed while they were read page by page."""
+
+
+class FhirAwayError(WaitingError):
+    """A server does not answer now, or asks for more patience than there is."""
+
+    code = "fhir.away"
+    sentence = msgid("The FHIR server does not answer about {what}: {reason}.")
+    next_step = msgid("Run the same command again later; it goes on where it stopped.")
+
+    def __init__(self, what: str, reason: Text) -> None:
+        super().__init__(what=what, reason=reason)

@@ -26,6 +26,7 @@ CHUNK = 20_000  # rows that are handed on at a time
 LONGEST_LINE = 16_000_000  # bytes of one resource
 ENDINGS = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
 LOG = "log.ndjson"  # what an export tells of itself
+SWAPPING = ".replacing"  # a file in the folder while its others are replaced
 MALFORMED = msgid("it is not one JSON object of a resource; was the file copied whole?")
 NOBODY = msgid("they name no patient")
 SEVERAL = msgid("they name more than one patient, or one without an id")
@@ -65,6 +66,7 @@ def files_of(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
+    check_still(path)
     try:
         found = sorted(
             one for one in path.iterdir() if one.name.endswith(ENDINGS) and one.name != LOG and one.is_file()
@@ -75,6 +77,17 @@ def files_of(path: Path) -> list[Path]:
         endings = ", ".join(ENDINGS)
         raise _refused(path.name, 0, Text(msgid("there are no files called {endings}"), {"endings": endings}))
     return found
+
+
+def check_still(path: Path) -> None:
+    """Refuse a folder whose files are just being replaced by others.
+
+    Raises:
+        ResourcesRefusedError: they are.
+    """
+    if (path / SWAPPING).exists():
+        reason = msgid("its files are being replaced; if that was interrupted, `medspace source fetch` finishes it")
+        raise _refused(path.name, 0, Text(reason))
 
 
 def types_in(path: Path) -> list[str]:
@@ -124,6 +137,7 @@ def chunks(path: Path, reading: Reading) -> Iterator[list[list[str | None]]]:
             if len(rows) >= CHUNK:
                 yield _columns(rows, reading, file.name)
                 rows = []
+    check_still(path)
     check_whole(path.name, reading)
     if rows:
         yield _columns(rows, reading, path.name)

@@ -14,4 +14,8 @@ def _verbs(app: "typer.Typer") -> None:
     app.add_typer(verbs.app, name="source")
 
 
-FEATURE: Feature[None] = Feature(name="sources", verbs=_verbs, local_verbs=("source features", "source view"))
+FEATURE: Feature[None] = Feature(
+    name="sources",
+    verbs=_verbs,
+    local_verbs=("source features", "source fetch", "source key", "source view"),
+)

@@ -1,5 +1,6 @@
-"""`medspace source`: what is supported of FHIR, a view drafted from resources."""
+"""`medspace source`: what is supported of FHIR, resources fetched from a server, a view drafted from them."""
 
+import asyncio
 import json as json_text
 import shlex
 from pathlib import Path
@@ -66,6 +67,45 @@ def view(
     if save is not None:
         save_text(save, json_text.dumps(drafted, indent=2, ensure_ascii=False) + "\n")
     screen.show(drafted, lambda: _shown(screen, folder, drafted, save))
+
+
+@app.command("fetch")
+def fetch(
+    settings: Annotated[Path, typer.Argument(help="The file that says how the server is asked (TOML).")],
+    folder: Annotated[Path, typer.Argument(help="The folder for the resources; made where it is not there.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Fetch everything anew, not only what changed since the last time.")
+    ] = False,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Fetch the resources of a FHIR server that views need, by bulk export or search; goes on where it stopped."""
+    from medspace.adapters.fhir.fetching import service  # noqa: PLC0415 - few commands read resources
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    parts = service.FetchParts(tell=(lambda _: None) if json else screen.line)
+    found = asyncio.run(service.fetch(settings, folder, whole=whole, parts=parts))
+    screen.show(found, lambda: _fetched(screen, folder, found))
+
+
+def _fetched(screen: Screen, folder: Path, found: JsonObject) -> None:
+    heads = [Text(msgid("type")), Text(msgid("resources"))]
+    rows = [(kind, str(count)) for kind, count in found["resources"].items()]
+    screen.table(Text(msgid("Up to {time}"), {"time": found["until"]}), heads, rows)
+    command = shlex.join(["medspace", "draft", f"fhir:{folder}"])
+    screen.line(Text(msgid("Next: {command}"), {"command": command}))
+
+
+@app.command("key")
+def key(
+    file: Annotated[Path, typer.Argument(help="The file of the private key; made where it is not there.")],
+) -> None:
+    """Print the public key that a FHIR server is told to let this program in (SMART backend services), as JSON."""
+    from medspace.adapters.fhir.fetching.login import new_key, public_keys  # noqa: PLC0415 - as above
+
+    if not file.exists():
+        new_key(file)
+    typer.echo(json_text.dumps(public_keys(file), indent=2))
 
 
 def _shown(screen: Screen, folder: Path, drafted: JsonObject, save: Path | None) -> None:
