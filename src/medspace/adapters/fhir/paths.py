@@ -7,7 +7,7 @@ What is known when it is compiled (constants, names, the types of choices) costs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard, cast
 
 from medspace.adapters.fhir.choices import CHOICES, named, type_in
 from medspace.adapters.fhir.errors import PathError
@@ -31,6 +31,7 @@ from medspace.core.text import msgid
 Items: TypeAlias = list[Any]
 MOST_STEPS = 1_000_000  # criteria that are tried on one resource
 ROW_INDEX = "rowIndex"
+FIRST = ""  # among the steps of a path: first(), which no element is called
 # The elements of R4 whose type is `date`; others that hold a date hold a `dateTime`.
 DATE_ELEMENTS = frozenset(("birthDate", "approvalDate", "lastReviewDate", "expirationDate", "assertedDate"))
 # The types of FHIRPath itself.
@@ -110,7 +111,9 @@ class Compiler:
             case Constant(name):
                 made = self._constant(name)
             case ChildElement(of, name):
-                made = _member(name) if of is None else _of(self.compile(of), name)
+                made = (
+                    self._walk(tree) if _is_step(tree) else _member(name) if of is None else self._choices(of, name)
+                )
             case Index(of, at):
                 made = _index(self.compile(of), self.compile(at))
             case Sign(minus, of):
@@ -120,6 +123,18 @@ class Compiler:
             case FunctionCall():
                 made = self._call(tree)
         return made
+
+    def _choices(self, of: Tree, name: str) -> Evaluate:
+        start = self.compile(of)
+        return lambda items, scope: _choice(start(items, scope), name)
+
+    def _walk(self, tree: Tree) -> Evaluate:
+        """All steps to plain elements and `first()` that stand in a row, as one closure."""
+        steps, below = list[str](), cast("Tree | None", tree)
+        while below is not None and _is_step(below):
+            steps.insert(0, below.name if isinstance(below, ChildElement) else FIRST)
+            below = below.of
+        return _walked(_focus if below is None else self.compile(below), steps)
 
     def _constant(self, name: str) -> Evaluate:
         if name in self.constants:
@@ -147,16 +162,14 @@ def _always(value: Scalar) -> Evaluate:
 
 
 def _elements(items: Items, name: str) -> Items:
-    """The elements of that name of each item, as one collection, which nobody changes."""
+    """The elements of that name of each item, as one collection."""
     if len(items) == 1 and type(items[0]) is dict:  # what most steps of most paths meet
         value: Any = items[0].get(name)
         kind = type(value)
         if kind is str or kind is dict:
             return [value]
-        if isinstance(value, list) and None not in value and "_" + name not in items[0]:
-            return value
-    elif not items:
-        return items
+        if value is None and "_" + name not in items[0]:
+            return []
     found = list[Any]()
     for item in items:
         if isinstance(item, dict):
@@ -183,16 +196,56 @@ def _choice(items: Items, name: str) -> Items:
     """The same of an element that JSON may name with its type."""
     found = list[Any]()
     for item in items:
-        if isinstance(item, dict):
+        value = item.get(name) if type(item) is dict else None
+        if type(value) is str:
+            found.append(value)
+        elif isinstance(item, dict):
             names = [name] if name in item else [key for key in item if key.startswith(name) and type_in(key, name)]
             for key in names:
                 found += _elements([item], key)
     return found
 
 
-def _of(of: Evaluate, name: str) -> Evaluate:
-    take = _choice if name in CHOICES else _elements
-    return lambda items, scope: take(of(items, scope), name)
+def _is_step(tree: Tree) -> TypeGuard[ChildElement | FunctionCall]:
+    """Whether a tree is a step to an element of one type, or `first()`."""
+    if isinstance(tree, FunctionCall):
+        return tree.name == "first" and not tree.arguments
+    if not isinstance(tree, ChildElement) or tree.name in CHOICES:
+        return False
+    return tree.of is not None or not tree.name[:1].isupper()
+
+
+def _walked(start: Evaluate, names: Sequence[str]) -> Evaluate:
+    """The steps of a path. As long as it leads from one item to one item, no collection is made."""
+    steps = tuple((place, name, "_" + name) for place, name in enumerate(names))
+
+    def walked(items: Items, scope: PathScope) -> Items:
+        found = start(items, scope)
+        if len(found) != 1:
+            return _steps(found, names)
+        item = found[0]
+        for place, name, hidden in steps:
+            if name == FIRST:
+                continue
+            if type(item) is not dict:
+                return _steps([item], names[place:])
+            value = item.get(name)
+            if value is None:
+                return _steps([item], names[place:]) if hidden in item else []
+            if type(value) is list:
+                if len(value) != 1 or hidden in item or value[0] is None:
+                    return _steps([item], names[place:])
+                value = value[0]
+            item = value
+        return [item]
+
+    return walked
+
+
+def _steps(items: Items, names: Sequence[str]) -> Items:
+    for name in names:
+        items = items[:1] if name == FIRST else _elements(items, name)
+    return items
 
 
 def _member(name: str) -> Evaluate:
@@ -334,11 +387,7 @@ def _empty(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
 
 
 def _first(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:
-    def first(items: Items, scope: PathScope) -> Items:
-        found = of(items, scope)
-        return found[:1] if len(found) > 1 else found
-
-    return first
+    return _walked(of, [FIRST])
 
 
 def _not(_: Compiler, __: FunctionCall, of: Evaluate) -> Evaluate:

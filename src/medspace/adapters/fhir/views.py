@@ -30,6 +30,7 @@ _COLUMN = frozenset(("name", "path", "type", "description", "collection", "tag",
 _MOMENTS = ("valueDate", "valueDateTime", "valueInstant", "valueTime")
 _NUMBERS = ("valueInteger", "valueInteger64", "valuePositiveInt", "valueUnsignedInt", "valueDecimal")
 Row: TypeAlias = tuple[Any, ...]
+Cell: TypeAlias = Callable[[list[Any], PathScope], Any]
 Rows: TypeAlias = Callable[[Any, PathScope], list[Row]]
 
 
@@ -201,14 +202,14 @@ class _ViewReader:
         return _for_each(self.path(said, key, key), rows, nothing)
 
     def _columns(self, said: Sequence[Mapping[str, Any]]) -> _Part:
-        columns, cells = list[ViewColumn](), list[Callable[[Any, PathScope], Any]]()
+        columns, cells = list[ViewColumn](), list[Cell]()
         for one in said:
             for key in one.keys() - _COLUMN:
                 raise self.error(msgid("`column` has no part {key}"), {"key": key})
             column = self._column(one)
             columns.append(column)
             cells.append(_cell(self.path(one, column.name, kind=column.type), column))
-        return tuple(columns), lambda item, scope: [tuple([cell(item, scope) for cell in cells])]
+        return tuple(columns), _row(cells)
 
     def _column(self, said: Mapping[str, Any]) -> ViewColumn:
         name, kind, many = said.get("name"), said.get("type", ""), said.get("collection", False)
@@ -248,17 +249,27 @@ class _ViewReader:
             seen.add(column.name.lower())
 
 
-def _cell(path: Evaluate, column: ViewColumn) -> Callable[[Any, PathScope], Any]:
-    if column.many:
-        return lambda item, scope: [each for each in path([item], scope) if type(each) is not Bare]
+def _row(cells: Sequence[Cell]) -> Rows:
+    def rows(item: Any, scope: PathScope) -> list[Row]:  # noqa: ANN401 - JSON
+        items = [item]
+        return [tuple([cell(items, scope) for cell in cells])]
 
-    def cell(item: Any, scope: PathScope) -> Any:  # noqa: ANN401 - JSON
-        found = path([item], scope)
+    return rows
+
+
+def _cell(path: Evaluate, column: ViewColumn) -> Cell:
+    if column.many:
+        return lambda items, scope: [each for each in path(items, scope) if type(each) is not Bare]
+
+    def cell(items: list[Any], scope: PathScope) -> Any:  # noqa: ANN401 - JSON
+        found = path(items, scope)
+        if not found:
+            return None
         if len(found) > 1:
             raise PathError(
                 msgid("the column {name} has several values; first() takes the first"), {"name": column.name}
             )
-        return found[0] if found and type(found[0]) is not Bare else None
+        return None if type(found[0]) is Bare else found[0]
 
     return cell
 
