@@ -8,6 +8,7 @@ from medspace.app.node.feature import Feature
 # In the order in which people encounter them, which the command line's help and the doctor follow.
 NAMES = (
     "drafting",
+    "sources",
     "setup",
     "members",
     "credentials",

@@ -88,6 +88,12 @@ def _images(location: Location, dictionary: Dictionary) -> Checked:
     return load(location.asset, location.path(location.address), dictionary)
 
 
+def _fhir(location: Location, dictionary: Dictionary) -> Checked:
+    from medspace.adapters.fhir.source import load  # noqa: PLC0415 - as for files
+
+    return load(location.asset, location.path(location.address), location.table, location.path, dictionary)
+
+
 SCHEMES: Mapping[str, Scheme] = {
     PATH: Scheme(Form.TABLE, _file("")),  # for a file, its first bytes determine its form
     "csv": Scheme(Form.TABLE, _file("csv")),
@@ -96,6 +102,7 @@ SCHEMES: Mapping[str, Scheme] = {
     "sqlite": Scheme(Form.TABLE, _file("sqlite")),
     "postgresql": Scheme(Form.TABLE, _postgresql),
     "images": Scheme(Form.IMAGES, _images),
+    "fhir": Scheme(Form.TABLE, _fhir),
 }
 
 

@@ -20,7 +20,9 @@ PersonOption = Annotated[
 RowsOption = Annotated[
     bool, typer.Option("--rows-are-persons", help="No column names the patients: each row is one.")
 ]
-TableOption = Annotated[str, typer.Option("--table", help="The table of a database; of a server, schema.table.")]
+TableOption = Annotated[
+    str, typer.Option("--table", help="The table of a database; of a server, schema.table; of resources, the view.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

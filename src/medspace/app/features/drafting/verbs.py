@@ -22,7 +22,10 @@ IN_TABLE = ("type", "person", "cell", "left-out", "missing", "unit", "scale")
 
 @with_file_options
 def draft(
-    file: Annotated[str, typer.Argument(help="A CSV, Parquet, DuckDB or SQLite file, or postgresql://user@host/db.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="A CSV, Parquet, DuckDB or SQLite file, postgresql://user@host/db, or fhir:FOLDER."),
+    ],
     of_file: "DraftOptions",
     save: Annotated[Path | None, typer.Option("--save", help="A new file for the data dictionary.")] = None,
     findings: Annotated[

@@ -23,7 +23,7 @@ from medspace.app.node.offering.errors import (
     RowsUnclearError,
     SavedAlreadyError,
 )
-from medspace.app.node.offering.origins import Origin, name_of
+from medspace.app.node.offering.origins import FHIR, Origin, name_of, resources_of, table_named
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, msgid
@@ -46,7 +46,8 @@ def look(source: Origin, options: DraftOptions) -> Draft:
     Raises:
         PersonUnknownError: nobody said which column names the persons, nor that each row is one.
         PersonDoubtfulError: another column is called as one that names them.
-        MedspaceError: those of `adapters.duckdb.drafting.draft`, or of `adapters.postgresql.drafting.draft`.
+        MedspaceError: those of `adapters.duckdb.drafting.draft`, or of its namesakes in `adapters.postgresql` and
+            `adapters.fhir`.
     """
     if not options.person and not options.rows_are_persons:
         found = person_columns(source, options)
@@ -62,6 +63,10 @@ def look(source: Origin, options: DraftOptions) -> Draft:
 def _drafted(source: Origin, options: DraftOptions) -> Draft:
     if isinstance(source, Path):
         return draft(source, options)
+    if source.startswith(FHIR):
+        from medspace.adapters.fhir.drafting import draft as draft_resources  # noqa: PLC0415 - few offer resources
+
+        return draft_resources(resources_of(source), replace(options, table=table_named(source, options.table)))
     from medspace.adapters.postgresql.drafting import draft as draft_server  # noqa: PLC0415 - the driver is an extra
 
     return draft_server(source, options, password_of(options))
@@ -75,6 +80,10 @@ def person_columns(source: Origin, options: DraftOptions) -> PersonColumns:
     """
     if isinstance(source, Path):
         return candidates(source, options)
+    if source.startswith(FHIR):
+        from medspace.adapters.fhir.drafting import candidates as of_resources  # noqa: PLC0415 - few offer resources
+
+        return of_resources(resources_of(source), options)
     from medspace.adapters.postgresql.drafting import candidates as of_server  # noqa: PLC0415 - the driver is an extra
 
     return of_server(source, options, password_of(options))
@@ -124,7 +133,7 @@ def save(file: Path, drafted: Draft) -> None:
         SavedAlreadyError: there is one.
         OSError: it cannot be written.
     """
-    _write(file, drafted.toml)
+    save_text(file, drafted.toml)
 
 
 def save_findings(file: Path, findings: Iterable[DataFinding], speak: Speak) -> None:
@@ -140,7 +149,7 @@ def save_findings(file: Path, findings: Iterable[DataFinding], speak: Speak) -> 
     ]
     if file.suffix.lower() == ".json":
         lines = [dict(zip(HEADER, row, strict=True)) for row in rows]
-        _write(file, json.dumps(lines, ensure_ascii=False, indent=2) + "\n")
+        save_text(file, json.dumps(lines, ensure_ascii=False, indent=2) + "\n")
         return
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -149,7 +158,7 @@ def save_findings(file: Path, findings: Iterable[DataFinding], speak: Speak) -> 
         # A spreadsheet would take the dashes of an option for the start of a formula.
         said = speak(Text(msgid("add {options}"), {"options": step})) if step.startswith("-") else step
         writer.writerow([_harmless(str(cell)) for cell in (*cells, said)])
-    _write(file, "\ufeff" + text.getvalue())  # the byte order mark tells spreadsheets that it is UTF-8
+    save_text(file, "\ufeff" + text.getvalue())  # the byte order mark tells spreadsheets that it is UTF-8
 
 
 def _harmless(cell: str) -> str:
@@ -157,7 +166,13 @@ def _harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _write(file: Path, text: str) -> None:
+def save_text(file: Path, text: str) -> None:
+    """Write a new file.
+
+    Raises:
+        SavedAlreadyError: there is one.
+        OSError: it cannot be written.
+    """
     try:
         write_owned(file, text)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Where a table is that is looked at or offered: a file, or the address of a PostgreSQL server."""
+"""Where a table is that is looked at or offered: a file, FHIR resources, or the address of a PostgreSQL server."""
 
 from pathlib import Path
 from typing import TypeAlias
@@ -8,6 +8,7 @@ from medspace.core.errors import InvalidInputError
 from medspace.core.text import msgid
 
 POSTGRESQL = "postgresql:"
+FHIR = "fhir:"  # and the path of a folder of resources, or of one file
 Origin: TypeAlias = Path | str  # a file; or an address
 
 
@@ -36,8 +37,10 @@ def origin(said: str | Path) -> Origin:
     """
     if "\0" in str(said):
         raise OriginInvalidError
-    if isinstance(said, Path) or not said.startswith(POSTGRESQL) or is_there(said):
+    if isinstance(said, Path) or not said.startswith((POSTGRESQL, FHIR)) or is_there(said):
         return Path(said)
+    if said.startswith(FHIR):
+        return said
     server, _, query = said.partition("?")
     user, at, _ = server.partition("//")[2].rpartition("@")
     if (at and ":" in user) or "password=" in query.lower():
@@ -47,14 +50,31 @@ def origin(said: str | Path) -> Origin:
 
 def name_of(found: Origin, table: str = "") -> str:
     """How errors and reports call it."""
-    return found.name if isinstance(found, Path) else table or POSTGRESQL.rstrip(":")
+    return found.name if isinstance(found, Path) else table or found.partition(":")[0]
 
 
 def title_of(found: Origin, table: str = "") -> str:
     """What it is called where nobody says how."""
-    return found.stem if isinstance(found, Path) else table.rpartition(".")[2] or POSTGRESQL.rstrip(":")
+    if isinstance(found, Path):
+        return found.stem
+    if found.startswith(FHIR):
+        return Path(table).stem or resources_of(found).stem
+    return table.rpartition(".")[2] or POSTGRESQL.rstrip(":")
+
+
+def resources_of(found: str) -> Path:
+    """The folder of FHIR resources that an address names."""
+    return absolute(found.removeprefix(FHIR))
+
+
+def table_named(found: Origin, table: str) -> str:
+    """How the configuration names the table: a file with a view by its whole path, as the folder is another one."""
+    is_view = isinstance(found, str) and found.startswith(FHIR) and bool(table) and is_there(table)
+    return str(absolute(table)) if is_view else table
 
 
 def source_of(found: Origin) -> str:
     """How the configuration names it."""
-    return str(absolute(found)) if isinstance(found, Path) else found
+    if isinstance(found, Path):
+        return str(absolute(found))
+    return f"{FHIR}{resources_of(found)}" if found.startswith(FHIR) else found

@@ -13,7 +13,7 @@ from medspace.adapters.filenames import absolute
 from medspace.adapters.oswords import why
 from medspace.app.node.config import LARGEST_FILE
 from medspace.app.node.offering.drafting import check_rows, look
-from medspace.app.node.offering.origins import Origin, name_of
+from medspace.app.node.offering.origins import Origin, name_of, table_named
 from medspace.app.node.offering.wishes import FewPersonsError, WishError, Wishes
 from medspace.core.canonical import JsonObject
 from medspace.core.dictionary import Dictionary, parse
@@ -65,7 +65,7 @@ def own_dictionary(wishes: Wishes, file: Path) -> OwnDictionary:
     _check_agrees(wishes, parse(text))
     said, source = wishes.draft, wishes.offer or Path()
     if isinstance(source, str):
-        return OwnDictionary(text, form_of(said.table, None, said.password))
+        return OwnDictionary(text, form_of(table_named(source, said.table), None, said.password))
     return OwnDictionary(text, form_of(*how_written(source, said)))
 
 
