@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from medspace.services.consents import commitments
-from medspace.services.consents.commitments import LeafProof
+from medspace.app.verbs import root
+from medspace.services.consents.errors import CountedProofError, MalformedCountedProofError
+from medspace.trust.jws import encode
 from tests.e2e.space import ASSET, PURPOSE, TASK, hospital, staged
 from tests.e2e.test_permits import _open, problem, seen, started
 
@@ -34,7 +35,7 @@ def trained(stage, agreement):
     return stage.space("user").train(TASK, [agreement], wait=60)
 
 
-def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage):
+def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage, tmp_path, capsys):
     user, clinic = stage.space("user"), stage.space("clinic")
     agreement = stage.agree("user", "clinic")
     assert problem(lambda: started(stage, agreement))["code"] == "consent.no_terms"
@@ -56,7 +57,7 @@ def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage)
     assert (traced["purpose"], traced["user"]) == (PURPOSE, stage.nodes["user"].did)
     assert traced["released"] > 0
     assert clinic.uses_of_patient("p1-41") == []
-    _proved(clinic, use)
+    _proved(stage, clinic, use, tmp_path, capsys)
     assert clinic.replay_consent()["outside"] == []
 
     open_one = started(stage, agreement)  # it has counted nobody yet, so a withdrawal leaves it open
@@ -76,23 +77,35 @@ def test_a_use_by_consent_counts_who_consents_and_ends_with_who_withdraws(stage)
     assert _open(stage, "clinic") >= 1
 
 
-def _proved(clinic, use):
-    bundle = clinic.audit_bundle()
-    admitted = [one for one in map(_entry, bundle["entries"]) if one["kind"] == "use.admitted"]
-    (stated,) = {
-        (one["facts"]["patients"], one["facts"]["leaves"]) for one in admitted if one["facts"]["transfer"] == use
-    }
-    for patient, included in (("p1-0", True), ("p1-41", False)):
-        salt = bytes.fromhex(clinic.consent_receipt(patient)["salt"])
-        (found,) = clinic.consent_proof(use, patient)["proofs"]
-        leaves = tuple((at, leaf, tuple(path)) for at, leaf, path in found["leaves"])
-        proof = LeafProof(found["size"], found["root"], found["included"], leaves)
-        assert proof.included is included
-        assert commitments.holds(proof, salt, use, stated[1], stated[0])
-        other = bytes.fromhex(clinic.consent_receipt("p1-3")["salt"])
-        assert not commitments.holds(proof, other, use, stated[1], stated[0]) or not included
-    assert "p1-0" not in json.dumps(bundle)
+def _proved(stage, clinic, use, folder, capsys):
+    """In and out, by files that need no server; not with another patient's salt, of another use, nor changed."""
+    key = encode(stage.nodes["authority"].signer.ed25519.public_key)
+    salts = {one: clinic.consent_receipt(one)["salt"] for one in ("p1-0", "p1-3", "p1-41")}
 
+    def verified(said, salt):
+        file = folder / "proof.json"
+        file.write_text(json.dumps(said))
+        assert root(["consent", "verify", str(file), "--salt", salt, "--authority-key", key, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
 
-def _entry(one):
-    return one if isinstance(one, dict) else json.loads(one)
+    proofs = {one: clinic.consent_proof(use, one) for one in ("p1-0", "p1-41")}
+    assert verified(proofs["p1-0"], salts["p1-0"]) == {"use": use, "counts": True, "statements": 1}
+    assert verified(proofs["p1-41"], salts["p1-41"]) == {"use": use, "counts": False, "statements": 1}
+    (stated,) = proofs["p1-0"]["stated"]
+    wrong = stated["entry"]["entry"].replace(use, "urn:uuid:0")
+    for said, salt in (
+        (proofs["p1-0"], salts["p1-3"]),
+        (proofs["p1-0"] | {"use": "urn:uuid:0"}, salts["p1-0"]),
+        (
+            proofs["p1-0"]
+            | {"use": "urn:uuid:0", "stated": [stated | {"entry": stated["entry"] | {"entry": wrong}}]},
+            salts["p1-0"],
+        ),
+        (proofs["p1-0"] | {"stated": [stated | {"included": False}]}, salts["p1-0"]),
+        (proofs["p1-0"], "no salt"),
+    ):
+        with pytest.raises(CountedProofError):
+            verified(said, salt)
+    with pytest.raises(MalformedCountedProofError):
+        verified({"use": use}, salts["p1-0"])
+    assert "p1-0" not in json.dumps([clinic.audit_bundle(), *proofs.values()])

@@ -47,6 +47,7 @@ def test_a_token_for_a_verb_that_asks_nobody_is_refused_and_nothing_done(path, t
     words |= {"policy check": ["terms.json"], "policy evaluate": ["--policy", "p.json", "--request", "r.json"]}
     words |= {"adapt": ["m.safetensors", "rows.csv", "--out", "own.safetensors"], "check-model": ["m.safetensors"]}
     words |= {"predict": ["m.safetensors", "rows.csv"], "wallet receive": ["link", "1"]}
+    words |= {"consent verify": ["proof.json", "--salt", "00", "--authority-key", "x"]}
     words |= {f"wallet {verb}": ["one"] for verb in ("consent", "recover", "withdraw")}
     (tmp_path / "token").write_text("mst_x")
     given = ["--token-file", str(tmp_path / "token"), *path.split(), *words.get(path, [])]

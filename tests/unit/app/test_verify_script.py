@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medspace.app.features.audit.auditing import read_list
 from medspace.core.errors import MedspaceError
 from medspace.ledger import audit, bundle, entry_proof
+from medspace.services.membership.listing import read_list
 from medspace.trust.jws import decode
 from tests.unit.ledger.story import NOW
 from tests.verify_cases import SCRIPT, cases, expected

@@ -1,6 +1,6 @@
 """What is refused about consents."""
 
-from medspace.core.errors import InvalidInputError, RefusedError
+from medspace.core.errors import InvalidInputError, ProofError, RefusedError
 from medspace.core.text import msgid
 
 
@@ -28,6 +28,22 @@ class NotUnderConsentError(RefusedError):
     code = "consent.no_terms"
     sentence = msgid("Nobody said how {dataset} is used under consent.")
     next_step = msgid("Say which column names the patients: `medspace consent dataset {dataset} --column COLUMN`.")
+
+
+class MalformedCountedProofError(InvalidInputError):
+    """A file that is not the proof of what a use states of a patient."""
+
+    code = "consent.proof_malformed"
+    sentence = msgid("This is not the proof of what a use states of a patient: {reason}.")
+    next_step = msgid("Ask the hospital for it again: `medspace consent proof USE PATIENT --out FILE`.")
+
+
+class CountedProofError(ProofError):
+    """What a use states of a patient does not hold."""
+
+    code = "consent.proof"
+    sentence = msgid("What the use states of this patient is not proven: {reason}.")
+    next_step = msgid("Check that the salt is that of the receipt; if it is, do not rely on this file.")
 
 
 class ConsentTermsError(InvalidInputError):

@@ -12,26 +12,11 @@ from medspace.core.canonical import JsonObject
 from medspace.core.errors import MedspaceError
 from medspace.core.text import Text, counted, msgid
 from medspace.ledger import audit, bundle, entry_proof, lineage, questions
-from medspace.ledger.membership import MembersList
 from medspace.ledger.report import Accusation, AuditFinding, BudgetSpent, Count, PeriodSpent, Report, ShownCount
 from medspace.privacy.noise.accounting import epsilon_of
-from medspace.trust.errors import MembersListError, MembersSignatureError
-from medspace.trust.members import read_members
+from medspace.services.membership.listing import read_list
 
 PLACES = 10_000.0  # of an epsilon
-
-
-class ForeignAuthorityKeyError(MembersListError):
-    """The key of the authority that was given signed nothing of a bundle."""
-
-    code = "audit.foreign_key"
-    sentence = msgid(
-        "The key that was given does not belong to this log: its members list is signed with another one."
-    )
-    next_step = msgid(
-        "Give the key of the authority of that space with --authority-key: `medspace doctor` shows it at each of its "
-        "members. If it was the right key, the bundle is forged: do not rely on it."
-    )
 
 
 def read_bundles(files: Sequence[Path]) -> list[bundle.Bundle]:
@@ -52,23 +37,6 @@ def read_questions(files: Sequence[Path]) -> list[questions.ShownQuestions]:
         MalformedQuestionsError: a file contains something else.
     """
     return [questions.read(content) for content in contents(files, questions.LARGEST_FILE)]
-
-
-def read_list(text: str, key: bytes) -> MembersList:
-    """The content of a members list, if the authority signed it; the authority's own key is added to its keys.
-
-    An expired list still says who signed what while it was valid: an old bundle can always be audited.
-
-    Raises:
-        ForeignAuthorityKeyError: it is signed with another key.
-        MembersListError: it cannot be read.
-    """
-    try:
-        listed = read_members(text, key)
-    except MembersSignatureError:
-        raise ForeignAuthorityKeyError from None
-    keys = {member.did: member.public_key for member in listed.members} | {listed.issuer: key}
-    return MembersList(text, listed.issuer, listed.issued, listed.expires, keys)
 
 
 def verify_files(

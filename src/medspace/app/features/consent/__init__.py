@@ -96,5 +96,6 @@ FEATURE = Feature(
     pages=_pages,
     patients=_patients,
     verbs=_verbs,
+    local_verbs=("consent verify",),
     client=client,
 )

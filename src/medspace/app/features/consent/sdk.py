@@ -45,7 +45,7 @@ class ConsentClient(Client):
         return self._get(path("consent", "receipts", patient))
 
     def consent_proof(self, use: str, patient: str) -> JsonObject:
-        """The proof that a use states that it counts a patient, or that it does not."""
+        """The file that proves that a use states that it counts a patient, or that it does not; it names nobody."""
         return self._get("/consent/proof", use=use, patient=patient)
 
     def uses_of_patient(self, patient: str) -> list[JsonObject]:

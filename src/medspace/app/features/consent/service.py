@@ -17,14 +17,15 @@ from medspace.core.errors import StorageError
 from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.ledger.model import decode
+from medspace.ledger.service import checkpoint
 from medspace.policy import odrl, purposes, words
 from medspace.policy.consent.model import ConsentParty, seconds
 from medspace.policy.purposes import VOCABULARY
 from medspace.services.consents import (
-    commitments,
     decisions,
     editions,
     explaining,
+    proving,
     publishing,
     recording,
     replaying,
@@ -32,7 +33,7 @@ from medspace.services.consents import (
 )
 from medspace.services.consents.decisions import ConsentVerdict
 from medspace.services.consents.errors import NoConsentError, NotUnderConsentError
-from medspace.services.consents.model import COUNTED, EDITIONS, PATIENTS, ConsentTerms
+from medspace.services.consents.model import EDITIONS, PATIENTS, ConsentTerms
 from medspace.services.consents.recording import Office, RecordedAs
 from medspace.services.consents.register import Register
 
@@ -243,21 +244,14 @@ class Consents:
         return await self.node.database.read(look)
 
     async def proof(self, use: str, patient: str) -> JsonObject:
-        """That a use states that it counts a patient, or that it does not.
+        """The file that proves that a use states that it counts a patient, or that it does not.
 
         Raises:
             NoConsentError: nothing is known of her, or the use has stated nothing.
         """
-
-        def look(tx: Transaction) -> JsonObject:
-            known, stated = tx.get(PATIENTS, patient), list(each(tx, COUNTED, {"use": use}))
-            if known is None or not stated:
-                raise NoConsentError(patient=patient[:80])
-            wanted = commitments.leaf(bytes.fromhex(known.salt), use)
-            proofs = [commitments.prove(replaying.leaves_of(one), wanted) for one in stated]
-            return {"use": use, "proofs": [asdict(one) for one in proofs]}
-
-        return await self.node.database.read(look)
+        now, members = self.node.clock.now(), self.node.book.text
+        signed = await self.node.database.write(lambda tx: checkpoint(tx, self.node.signing, self.node.did, now))
+        return await self.node.database.read(lambda tx: proving.prove(tx, use, patient, signed, members))
 
     async def uses_of(self, patient: str, speak: Speak) -> list[JsonObject]:
         """The uses that state that they count a patient, the newest first, with what their contracts ask for.

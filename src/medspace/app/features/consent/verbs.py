@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOpt
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
 from medspace.app.features.consent import client
+from medspace.app.node.language import spoken_language
 from medspace.core.canonical import JsonObject
 from medspace.core.errors import InvalidInputError
 from medspace.core.text import Text, counted, msgid
@@ -161,16 +163,46 @@ def receipt(
 def proof(
     use: Annotated[str, typer.Argument(help="The use, by its id.")],
     patient: PatientArgument,
+    out: Annotated[Path, typer.Option("--out", help="The file to write, for the patient or an auditor.")],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
     lang: LanguageOption = "",
 ) -> None:
-    """Prove that a use states that it counts a patient, or that it does not."""
+    """Write the proof that a use states that it counts a patient, or that it does not."""
     with session(client, config, json=json, language=lang) as (space, screen):
         found = space.consent_proof(use, patient)
-        counts = any(one["included"] for one in found["proofs"])
-        said = msgid("The use states that it counts her.") if counts else msgid("The use states that it does not.")
-        screen.show(found, lambda: screen.line(Text(said)))
+        out.write_text(jsonlib.dumps(found), encoding="utf-8")
+        told: dict[str, str | int] = {"file": str(out), "statements": len(found["stated"])}
+        said = msgid("{file} holds {statements} statements; only who has the salt of the patient can read them.")
+        screen.show(told, lambda: screen.line(Text(said, told)))
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="The proof, as `medspace consent proof` wrote it.")],
+    salt: Annotated[str, typer.Option("--salt", help="The salt in the patient's receipt.")],
+    authority_key: Annotated[str, typer.Option("--authority-key", help="The authority's public key (base64url).")],
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """Verify what a holder stated of a patient and a use, offline; needs no server."""
+    from medspace.app.node.authority_key import authority_key as key_of  # noqa: PLC0415 - cryptography is heavy
+    from medspace.services.consents import proving  # noqa: PLC0415 - as above
+
+    screen = Screen(as_json=json, language=spoken_language(lang))
+    read = proving.read(_content(file))
+    counts = proving.verify(read, _salt(salt), key_of(authority_key), datetime.now(UTC))
+    told = {"use": read.use, "counts": any(counts), "statements": len(counts)}
+    said = msgid("Proven: the use states that it counts this patient.")
+    other = msgid("Proven: the use states that it does not count this patient.")
+    screen.show(told, lambda: screen.line(Text(said if any(counts) else other)))
+
+
+def _salt(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.strip())
+    except ValueError:
+        return b""  # it proves nothing
 
 
 def consent_scope(
@@ -263,11 +295,14 @@ def _document(file: Path, number: int, line: bytes) -> JsonObject:
 
 
 def _object(file: Path) -> dict[str, Any]:
+    return dict(_document(file, 1, _content(file)))
+
+
+def _content(file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError:
         raise ConsentFileError(file=str(file), line=0) from None
-    return dict(_document(file, 1, content))
 
 
 ANSWERS = {
