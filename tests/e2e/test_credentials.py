@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from medspace.app.doors.protocol.endpoints import BASE
-from medspace.services.credentials.model import HELD
+from medspace.app.doors.sdk import SpaceError
+from medspace.services.credentials.model import HELD, MADE
 from medspace.trust.credentials.idtokens import issue_id_token
 from medspace.trust.credentials.presentations import verify_presentation
 from tests.e2e.space import hospital, staged
@@ -15,6 +16,18 @@ from tests.unit.trust.credentials.parties import ec_key
 
 DCP = "[credentials]\ndcp = true"
 MEMBERSHIP = "MembershipCredential"
+ACCREDITATION = "ResearcherAccreditation"
+ISSUED = f"""
+[[credentials.issued]]
+type = "{ACCREDITATION}"
+claims = {{ level = 2, bodies = ["board"] }}
+stated = ["field"]
+days = 90
+
+[[credentials.issued]]
+type = "Newsletter"
+decided = "at_once"
+"""
 CATALOGUE = {"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogRequestMessage"}
 
 
@@ -41,7 +54,7 @@ def delivered(stage, key):
 @contextmanager
 def space(folder):
     with staged(folder) as stage:
-        stage.add("authority", more=DCP)
+        stage.add("authority", more=DCP + ISSUED)
         stage.add("north", hospital(1), more=DCP)
         stage.add("company", more=DCP)
         stage.add("plain")
@@ -49,6 +62,8 @@ def space(folder):
         stage.open("authority", "north", "company", "plain")
         stage.admit("north", "company", "plain")
         stage.open("stranger")
+        for credential_type in (ACCREDITATION, "Newsletter"):
+            stage.space("authority").believe(credential_type, [stage.nodes["authority"].did])
         listed(stage, "authority", "north", "company", "stranger")
         yield stage
 
@@ -111,6 +126,63 @@ def test_the_version_document_and_the_did_document_announce_it(stage):
     }
     assert services >= {"CatalogService", "CredentialService", "IssuerService"}
     assert httpx.get(f"{stage.nodes['plain'].url}/dcp/issuer/metadata").status_code == 404
+
+
+def held(stage, key, credential_type):
+    node = stage.nodes[key].connector.node
+
+    async def look():
+        return await node.database.read(lambda tx: tx.find(HELD, where={"type": credential_type})) or None
+
+    return stage.run(node.changes.until(look, 20, HELD.topic()))
+
+
+def test_a_person_at_the_issuer_decides(stage):
+    authority, company = stage.space("authority"), stage.space("company")
+    issuer = stage.nodes["authority"].did
+    company.request_credential(issuer, ACCREDITATION)
+    (one,) = authority.waiting_credentials()
+    assert (one["holder"], one["stated"], one["state"]) == (stage.nodes["company"].did, ["field"], "RECEIVED")
+    with pytest.raises(SpaceError) as caught:
+        authority.grant_credential(one["id"])
+    assert caught.value.problem["code"] == "credential.decision"
+    authority.grant_credential(one["id"], claims={"field": "cardiology"})
+    (made,) = held(stage, "company", ACCREDITATION)
+    credential = stage.run(desk(stage, "north").prover.holds(made.text, stage.nodes["company"].did))
+    assert dict(credential.claims) == {"level": 2, "bodies": ["board"], "field": "cardiology"}
+    assert authority.waiting_credentials() == []
+    (entry,) = stage.entries("authority", "credential.granted")
+    assert entry["facts"]["by"].startswith("actor:")
+
+
+def test_a_person_at_the_issuer_refuses_and_the_holder_is_told_why(stage):
+    authority, company = stage.space("authority"), stage.space("company")
+    asked = company.request_credential(stage.nodes["authority"].did, ACCREDITATION)
+    (one,) = authority.waiting_credentials()
+    refused = authority.refuse_credential(one["id"], "The board meets in May.")
+    assert refused["state"] == "REJECTED"
+    node = stage.nodes["company"].connector.node
+
+    async def look():
+        found = await node.database.read(lambda tx: tx.get(MADE, asked["id"]))
+        return found if found.state == "REJECTED" else None
+
+    assert stage.run(node.changes.until(look, 20, MADE.topic())).reason == "The board meets in May."
+    for again in (lambda: authority.grant_credential(one["id"]), lambda: authority.refuse_credential("x", "no")):
+        with pytest.raises(SpaceError) as caught:
+            again()
+        assert caught.value.problem["code"] in ("credential.decided", "credential.unknown")
+
+
+def test_what_a_configuration_issues_at_once_needs_nobody(stage):
+    stage.space("company").request_credential(stage.nodes["authority"].did, "Newsletter")
+    assert held(stage, "company", "Newsletter")
+
+
+def test_who_is_no_member_is_refused_at_once(stage):
+    with pytest.raises(SpaceError) as caught:
+        stage.space("stranger").request_credential(stage.nodes["authority"].did, ACCREDITATION)
+    assert caught.value.problem["code"] == "credential.peer"
 
 
 def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):

@@ -1,10 +1,10 @@
 """What credentials need from outside: documents with keys, status lists, schemas, other parties."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from medspace.core.canonical import JsonObject
+from medspace.core.canonical import Json, JsonObject
 from medspace.trust.credentials.model import KeyDocument, StatusList
 
 
@@ -91,7 +91,10 @@ class IssuanceVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Issuable:
-    """A credential that an issuer issues: its id in requests, type, profile and rule, and for how many days."""
+    """A credential that an issuer issues: its id in requests, type, profile and rule, and for how many days.
+
+    Where a person decides, `claims` are in each credential, and `stated` names those that this person states.
+    """
 
     id: str
     type: str
@@ -99,3 +102,5 @@ class Issuable:
     rule: Callable[[str], IssuanceVerdict]
     days: int = 30
     schemas: Sequence[str] = ()
+    claims: Mapping[str, Json] = field(default_factory=dict)
+    stated: Sequence[str] = ()

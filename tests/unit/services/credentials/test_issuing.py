@@ -60,14 +60,6 @@ async def test_a_later_refusal_is_delivered_with_its_reason():
     assert (taken.state, taken.due) == ("REJECTED", None)
 
 
-async def test_what_a_person_decides_waits():
-    world = World(lambda _: IssuanceVerdict())
-    await world.holder.request(ISSUER, MEMBERSHIP)
-    await world.issuer.deliver_due()
-    (taken,) = await rows(world, ISSUER, TAKEN)
-    assert (taken.state, taken.due) == ("RECEIVED", None)
-
-
 async def test_a_delivery_that_fails_comes_again_with_the_same_credential():
     world = World()
     world.down.add(f"{STORE}/credentials")
