@@ -1,7 +1,7 @@
 """A small issuer: takes requests, decides by rules or by a person, delivers, and keeps the status lists (DCP 1.0, 6).
 
 What was decided is delivered by `deliver_due`, again until the holder has taken it. A status list is signed when
-somebody asks for it, each one later than the one before, so that an older one is recognised as such.
+something on it is revoked, and when somebody asks for it after a quarter of its time.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import gzip
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from medspace.core.actors import NOBODY
@@ -46,7 +46,15 @@ from medspace.trust.credentials.idtokens import Proven, issue_id_token
 from medspace.trust.credentials.jose import SigningKey
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
 from medspace.trust.credentials.model import CredentialProfile, StatusEntry
-from medspace.trust.credentials.status import FEWEST_BITS, StatusDraft, new_bits, set_bit, sign_status_list, unpack
+from medspace.trust.credentials.status import (
+    FEWEST_BITS,
+    SignedList,
+    StatusDraft,
+    new_bits,
+    set_bit,
+    sign_next_list,
+    unpack,
+)
 from medspace.trust.credentials.vcjwt import CredentialDraft, sign_credential
 from medspace.trust.jws import encode
 
@@ -57,7 +65,6 @@ MOST_WAITING = 1000  # requests of all holders on which a person has to decide
 PAGE = 64
 ISSUED_ENTRY, REVOKED_ENTRY = "credential.issued", "credential.revoked"
 GRANTED_ENTRY, REFUSED_ENTRY = "credential.granted", "credential.refused"
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +375,7 @@ class CredentialIssuer:
             if made.revoked:
                 return made
             kept = _bits(tx, made.listing)
-            tx.replace(STATUS, kept, replace(kept, bits=_packed(set_bit(unpack(kept.bits), made.index, on=True))))
+            self._sign(tx, kept, replace(kept, bits=_packed(set_bit(unpack(kept.bits), made.index, on=True))))
             revoked = replace(made, revoked=now)
             tx.replace(ISSUED, made, revoked)
             self._note(tx, REVOKED_ENTRY, revoked, now, {"by": by} if by else {})
@@ -382,24 +389,26 @@ class CredentialIssuer:
         Raises:
             CredentialUnknownError: there is no such list.
         """
+        kept = await self.database.read(lambda tx: tx.get(STATUS, listing))
+        if kept is None:
+            raise CredentialUnknownError(id=listing[: messages.LONGEST_NAME])
+        if not kept.text or _signed(kept).is_due(self.clock.now()):
+            kept = await self.database.write(lambda tx: self._renewed(tx, listing))
+        return kept.text
 
-        def work(tx: Transaction) -> StatusBits:
-            kept = tx.get(STATUS, listing)
-            if kept is None:
-                raise CredentialUnknownError(id=listing[: messages.LONGEST_NAME])
-            now = self.clock.now()
-            last = instant(kept.signed) if kept.signed else now - _SECOND
-            signed = replace(kept, signed=stamp(max(now, last + timedelta(milliseconds=1))))
-            tx.replace(STATUS, kept, signed)
-            return signed
+    def _renewed(self, tx: Transaction, listing: str) -> StatusBits:
+        kept = _bits(tx, listing)
+        return self._sign(tx, kept, kept)
 
-        kept = await self.database.write(work)
-        issued = instant(kept.signed)
-        profile = CredentialProfile.VC11 if listing == "2021" else CredentialProfile.VC20
-        draft = StatusDraft(
-            self.list_url(listing), self.did, kept.purpose, issued, issued + LIST_VALID, unpack(kept.bits)
-        )
-        return sign_status_list(draft, self.key, profile)
+    def _sign(self, tx: Transaction, old: StatusBits, kept: StatusBits) -> StatusBits:
+        """The next list, signed and kept, so that asking for it writes nothing."""
+        now = self.clock.now()
+        draft = StatusDraft(self.list_url(kept.id), self.did, kept.purpose, now, now + LIST_VALID, unpack(kept.bits))
+        profile = CredentialProfile.VC11 if kept.id == "2021" else CredentialProfile.VC20
+        made = sign_next_list(self.key, draft, instant(kept.signed) if kept.signed else None, profile)
+        signed = replace(kept, text=made.text, signed=_exact(made.issued), until=_exact(made.until))
+        tx.replace(STATUS, old, signed)
+        return signed
 
 
 def _bits(tx: Transaction, listing: str) -> StatusBits:
@@ -408,6 +417,14 @@ def _bits(tx: Transaction, listing: str) -> StatusBits:
         kept = StatusBits(listing, "revocation", 0, _packed(new_bits()))
         tx.insert(STATUS, kept)
     return kept
+
+
+def _signed(kept: StatusBits) -> SignedList:
+    return SignedList(kept.text, instant(kept.signed), instant(kept.until))
+
+
+def _exact(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
 
 
 def _packed(bits: bytes) -> str:

@@ -93,7 +93,7 @@ class IssuedCredential:
 class StatusBits:
     """A status list of this connector: `taken` bits are given out; `bits` are packed as in the list itself.
 
-    `signed` is the instant of the last list that was signed: the next one is later.
+    `text` is the last list that was signed, `signed` and `until` are its times: the next one is later.
     """
 
     id: str
@@ -101,6 +101,8 @@ class StatusBits:
     taken: int
     bits: str
     signed: str = ""
+    until: str = ""
+    text: str = ""
 
 
 HELD = Collection("held_credentials", HeldCredential, ("type", "issuer", "received"))
