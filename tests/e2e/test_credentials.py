@@ -8,6 +8,8 @@ import pytest
 
 from medspace.app.doors.protocol.endpoints import BASE
 from medspace.app.doors.sdk import SpaceError
+from medspace.connector.usage.model import JOBS
+from medspace.core.paging import each
 from medspace.services.credentials.model import HELD, MADE
 from medspace.trust.credentials.idtokens import issue_id_token
 from medspace.trust.credentials.presentations import verify_presentation
@@ -57,14 +59,16 @@ def space(folder):
         stage.add("authority", more=DCP + ISSUED)
         stage.add("north", hospital(1), more=DCP)
         stage.add("company", more=DCP)
+        stage.add("south", hospital(2, credentials=[f"{MEMBERSHIP}@{stage.nodes['authority'].did}"]), more=DCP)
         stage.add("plain")
         stage.add("stranger", more=DCP)
-        stage.open("authority", "north", "company", "plain")
-        stage.admit("north", "company", "plain")
-        stage.open("stranger")
+        stage.add("visitor", more=DCP)
+        stage.open("authority", "north", "south", "company", "plain")
+        stage.admit("north", "south", "company", "plain")
+        stage.open("stranger", "visitor")
         for credential_type in (ACCREDITATION, "Newsletter"):
             stage.space("authority").believe(credential_type, [stage.nodes["authority"].did])
-        listed(stage, "authority", "north", "company", "stranger")
+        listed(stage, "authority", "north", "south", "company", "stranger", "visitor")
         yield stage
 
 
@@ -196,13 +200,10 @@ def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):
     assert reply.status == 200
 
 
-def test_a_stranger_is_let_in_by_what_it_shows(stage):
-    north, stranger = stage.nodes["north"], stage.nodes["stranger"]
-    caller = desk(stage, "stranger")
-    assert call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).status_code == 401
-    assert call(stage, "north", caller.holder.id_token(north.did)).status_code == 401
-    issuer = desk(stage, "authority").issuer
-    text, made = stage.run(issuer.issue(issuer.issuables[0], stranger.did, {"guest": True}))
+def given(stage, key, claims):
+    """A membership of the authority for somebody who is not on the members list, delivered to its connector."""
+    issuer, holder = desk(stage, "authority").issuer, stage.nodes[key]
+    text, made = stage.run(issuer.issue(issuer.issuables[0], holder.did, claims))
     body = {
         "@context": ["https://w3id.org/dspace-dcp/v1.0/dcp.jsonld"],
         "type": "CredentialMessage",
@@ -211,10 +212,19 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
         "status": "ISSUED",
         "credentials": [{"credentialType": MEMBERSHIP, "format": "vc20-bssl/jwt", "payload": text}],
     }
-    token = desk(stage, "authority").holder.id_token(stranger.did)
-    url = f"{stranger.url}/dcp/holder/credentials"
+    token = desk(stage, "authority").holder.id_token(holder.did)
+    url = f"{holder.url}/dcp/holder/credentials"
     sent = httpx.post(url, content=json.dumps(body), headers={"Authorization": f"Bearer {token}"})
     assert sent.status_code == 200, sent.text
+    return made
+
+
+def test_a_stranger_is_let_in_by_what_it_shows(stage):
+    north, stranger = stage.nodes["north"], stage.nodes["stranger"]
+    caller = desk(stage, "stranger")
+    assert call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).status_code == 401
+    assert call(stage, "north", caller.holder.id_token(north.did)).status_code == 401
+    made = given(stage, "stranger", {"guest": True})
     admitted = caller.holder.id_token(north.did, [MEMBERSHIP])
     assert call(stage, "north", admitted).status_code == 200
     (fact,) = known(stage, "north", stranger.did)
@@ -232,6 +242,37 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
     (entry,) = stage.entries("authority", "credential.revoked")
     assert entry["facts"]["holder"] == stranger.did
     assert entry["facts"]["by"].startswith("actor:")
+
+
+def running(stage, key):
+    node = stage.nodes[key].connector.node
+    return stage.run(node.database.read(lambda tx: sum(job.open for job in each(tx, JOBS, {}))))
+
+
+def test_what_runs_by_a_credential_that_was_shown_ends_without_a_call(stage):
+    """Nobody sends its status list: the data holder looks at the list each minute, and the use is cut off."""
+    visitor, south = stage.space("visitor"), stage.nodes["south"].connector.node
+    made = given(stage, "visitor", {"guest": True})
+    stage.space("south").request_credential(stage.nodes["authority"].did, MEMBERSHIP)
+    assert held(stage, "south", MEMBERSHIP)  # which it shows to the visitor, who knows no members list
+    agreement = stage.agree("visitor", "south")
+    with pytest.raises(SpaceError) as caught:
+        visitor.request(agreement, "medspace:train")
+    assert caught.value.problem["code"] == "label.regions"  # nobody has signed where a stranger is
+    stage.space("authority").admit(stage.nodes["visitor"].did, name="Visitor", region="DE")
+    for key in ("south", "visitor"):
+        stage.space(key).refresh()
+    visitor.request(agreement, "medspace:train")
+    following = desk(stage, "south").kept
+    stage.run(following.renew_all())
+    assert running(stage, "south") == 1
+    stage.space("authority").revoke_credential(made.id)
+    stage.run(following.renew_all())  # as its background work does each minute
+
+    async def ended():
+        return not await south.database.read(lambda tx: [job for job in each(tx, JOBS, {}) if job.open]) or None
+
+    assert stage.run(south.changes.until(ended, 20, JOBS.topic()))
 
 
 def test_a_token_used_before_a_restart_is_refused_after_it(stage):

@@ -39,6 +39,14 @@ class StatusLists(Protocol):
         """
         ...
 
+    async def fresh(self, url: str, issuer: str) -> StatusList:
+        """The list as it is now, whatever was kept of it.
+
+        Raises:
+            StatusListError: it cannot be had or does not hold.
+        """
+        ...
+
 
 class Schemas(Protocol):
     """Checks what is said against the JSON schema at an address."""

@@ -1,5 +1,6 @@
 """The parts of DCP of one connector, wired from what the node has; imported once somebody needs them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -113,9 +114,11 @@ class CredentialParts:
     # --- in the background ----------------------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Deliver what was asked for."""
-        if self.issuer is not None:
-            await self.issuer.run()
+        """Deliver what was asked for, and follow the status lists of what was shown."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.issuer is not None:
+                tasks.create_task(self.issuer.run())
+            tasks.create_task(self.kept.follow())
 
     async def believed(self) -> Sequence[Believed]:
         """Who is believed now; nobody where nothing keeps the trust list."""
