@@ -13,11 +13,12 @@ from pkgutil import walk_packages
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 from typer.main import get_command
 
 import medspace
 from medspace.app.node.config import Asset, Config, CsvForm, Offer, PrivacyBudget
+from medspace.app.node.credentials import BelievedIssuers, IssuedType
 from medspace.app.node.language import CHINESE, speaker
 from medspace.app.verbs import tree
 from medspace.connector.negotiation.rules import TABLE as NEGOTIATION
@@ -133,15 +134,22 @@ def configuration() -> str:
         + f"\n## [[assets]]\n\n{_plain(Asset.__doc__)}\n\n{_settings(Asset)}"
         + f"\n## [assets.csv]\n\n{_plain(CsvForm.__doc__)}\n\n{_settings(CsvForm)}"
         + f"\n## [assets.budget]\n\n{_plain(PrivacyBudget.__doc__)}\n\n{_settings(PrivacyBudget)}"
-        + (f"\n## [[assets.offers]]\n\n{_plain(Offer.__doc__)}\n\n{_settings(Offer)}")
+        + f"\n## [[assets.offers]]\n\n{_plain(Offer.__doc__)}\n\n{_settings(Offer)}"
+        + f"\n## [[credentials.issued]]\n\n{_plain(IssuedType.__doc__)}\n\n{_settings(IssuedType)}"
+        + f"\n## [[credentials.believed]]\n\n{_plain(BelievedIssuers.__doc__)}\n\n{_settings(BelievedIssuers)}"
     )
 
 
 def _settings(table: type[Struct]) -> str:
     rows = "".join(
-        f"| `{setting.name}` | {_kind(setting.type)} | {_default(setting.default)} |\n" for setting in fields(table)
+        f"| `{setting.name}` | {_kind(setting.type)} | {_default(_unsaid(setting))} |\n" for setting in fields(table)
     )
     return f"| setting | value | default |\n|---|---|---|\n{rows}"
+
+
+def _unsaid(setting: FieldInfo) -> Any:  # noqa: ANN401 - whatever a setting may be
+    made_anew = setting.default_factory is not NODEFAULT
+    return "" if made_anew else setting.default
 
 
 def _kind(kind: Any) -> str:  # noqa: ANN401 - a type as it is annotated
@@ -160,6 +168,8 @@ def _kind(kind: Any) -> str:  # noqa: ANN401 - a type as it is annotated
         float | None: "number",
         bool: "`true` or `false`",
         Offer: "`[[assets.offers]]`",
+        IssuedType: "`[[credentials.issued]]`",
+        BelievedIssuers: "`[[credentials.believed]]`",
     }.get(kind, "table")
 
 

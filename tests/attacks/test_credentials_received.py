@@ -1,6 +1,7 @@
 """Credentials and status lists that do not hold are sent to a data holder: each is refused with its own code."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -145,6 +146,79 @@ async def test_a_type_that_only_looks_alike_proves_nothing():
     world = await World().believe(BOARD)
     made = await world.issued(types=("Ethicsapproval",))
     assert await code_of(world.send(made, listed=await world.list_of(made))) == "credential.issuer"
+
+
+TAKEN = "credentials sent by issuers that are not believed for them: taken"
+BACK = "revoked credentials, by an older or a contradicting status list: count again"
+
+
+async def of_mallory():
+    world = await World(MALLORY).believe(BOARD)
+    world.issuer = replace(world.issuer, base="https://board.example")
+    return world, await world.issued(study="heart"), MALLORY
+
+
+async def for_something_else():
+    world = await World().believe(BOARD, types=("ResearcherAccreditation",))
+    return world, await world.issued(study="heart"), BOARD
+
+
+async def of_a_type_alike():
+    world = await World().believe(BOARD)
+    return world, await world.issued(types=("Ethicsapproval",)), BOARD
+
+
+IMPOSTORS = (of_mallory, for_something_else, of_a_type_alike)
+
+
+async def taken():
+    """How many credentials of impostors a data holder keeps."""
+    got = 0
+    for make in IMPOSTORS:
+        world, made, caller = await make()
+        with suppress(MedspaceError):
+            await world.send(made, listed=await world.list_of(made), caller=caller)
+        got += len(await world.ours.read(lambda tx: tx.find(RECEIVED)))
+    return got
+
+
+async def test_nobody_is_believed_for_what_the_trust_list_does_not_say(attack_report):
+    got = await taken()
+    attack_report(TAKEN, got=got, of=len(IMPOSTORS), unit="credentials")
+    assert got == 0
+
+
+async def test_without_the_trust_list_they_are_taken(attack_report, monkeypatch):
+    monkeypatch.setattr(receiving, "_believed", lambda tx, one: None)
+    got = await taken()
+    attack_report(TAKEN, control=got, of=len(IMPOSTORS), unit="credentials")
+    assert got == len(IMPOSTORS)
+
+
+async def brought_back():
+    """How many revoked credentials count again once a list has been sent that says nothing of their revocation."""
+    got = 0
+    for again in ("older", "contradicting"):
+        world, made = await received()
+        before, later = await world.list_of(made), world.now + timedelta(milliseconds=5)
+        await world.send(listed=world.signed(made.index, issued=later))
+        with suppress(MedspaceError):
+            await world.send(listed=before if again == "older" else world.signed(issued=later))
+        got += len(await world.proofs())
+    return got
+
+
+async def test_no_list_brings_back_what_a_newer_one_revoked(attack_report):
+    got = await brought_back()
+    attack_report(BACK, got=got, of=2, unit="credentials")
+    assert got == 0
+
+
+async def test_where_any_list_takes_the_place_of_another_it_does(attack_report, monkeypatch):
+    monkeypatch.setattr(rules, "newer", lambda known, offered: True)
+    got = await brought_back()
+    attack_report(BACK, control=got, of=2, unit="credentials")
+    assert got == 2
 
 
 async def test_what_is_about_somebody_else_is_refused():

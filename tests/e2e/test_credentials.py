@@ -7,7 +7,10 @@ import httpx
 import pytest
 
 from medspace.app.doors.protocol.endpoints import BASE
-from medspace.services.credentials.model import HELD
+from medspace.app.doors.sdk import SpaceError
+from medspace.connector.usage.model import JOBS
+from medspace.core.paging import each
+from medspace.services.credentials.model import HELD, MADE
 from medspace.trust.credentials.idtokens import issue_id_token
 from medspace.trust.credentials.presentations import verify_presentation
 from tests.e2e.space import hospital, staged
@@ -15,6 +18,18 @@ from tests.unit.trust.credentials.parties import ec_key
 
 DCP = "[credentials]\ndcp = true"
 MEMBERSHIP = "MembershipCredential"
+ACCREDITATION = "ResearcherAccreditation"
+ISSUED = f"""
+[[credentials.issued]]
+type = "{ACCREDITATION}"
+claims = {{ level = 2, bodies = ["board"] }}
+stated = ["field"]
+days = 90
+
+[[credentials.issued]]
+type = "Newsletter"
+decided = "at_once"
+"""
 CATALOGUE = {"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogRequestMessage"}
 
 
@@ -41,15 +56,19 @@ def delivered(stage, key):
 @contextmanager
 def space(folder):
     with staged(folder) as stage:
-        stage.add("authority", more=DCP)
+        stage.add("authority", more=DCP + ISSUED)
         stage.add("north", hospital(1), more=DCP)
         stage.add("company", more=DCP)
+        stage.add("south", hospital(2, credentials=[f"{MEMBERSHIP}@{stage.nodes['authority'].did}"]), more=DCP)
         stage.add("plain")
         stage.add("stranger", more=DCP)
-        stage.open("authority", "north", "company", "plain")
-        stage.admit("north", "company", "plain")
-        stage.open("stranger")
-        listed(stage, "authority", "north", "company", "stranger")
+        stage.add("visitor", more=DCP)
+        stage.open("authority", "north", "south", "company", "plain")
+        stage.admit("north", "south", "company", "plain")
+        stage.open("stranger", "visitor")
+        for credential_type in (ACCREDITATION, "Newsletter"):
+            stage.space("authority").believe(credential_type, [stage.nodes["authority"].did])
+        listed(stage, "authority", "north", "south", "company", "stranger", "visitor")
         yield stage
 
 
@@ -76,12 +95,15 @@ def call(stage, key, token, message=CATALOGUE):
 def test_a_member_is_delivered_its_membership(stage):
     authority, company = stage.nodes["authority"], stage.nodes["company"]
     found = stage.space("company").credentials()
-    assert [(one["type"], one["issuer"]) for one in found["held"]] == [(MEMBERSHIP, authority.did)]
-    assert [(one["issuer"], one["state"]) for one in found["requests"]] == [(authority.did, "ISSUED")]
-    issued = stage.space("authority").credentials()["issued"]
-    assert [(one["holder"], one["type"], one["revoked"]) for one in issued] == [(company.did, MEMBERSHIP, "")]
-    assert [one["facts"]["holder"] for one in stage.entries("authority", "credential.issued")] == [company.did]
-    assert "text" not in found["held"][0]
+    held_ones = [one for one in found["held"] if one["type"] == MEMBERSHIP]
+    assert [one["issuer"] for one in held_ones] == [authority.did]
+    asked = [one for one in found["requests"] if one["credentials"] == ["membership"]]
+    assert [(one["issuer"], one["state"]) for one in asked] == [(authority.did, "ISSUED")]
+    issued = [one for one in stage.space("authority").credentials()["issued"] if one["holder"] == company.did]
+    assert [one["revoked"] for one in issued if one["type"] == MEMBERSHIP] == [""]
+    noted = [one["facts"]["holder"] for one in stage.entries("authority", "credential.issued")]
+    assert noted.count(company.did) == len(issued)
+    assert "text" not in held_ones[0]
 
 
 def test_a_presentation_is_for_one_reader(stage):
@@ -113,6 +135,63 @@ def test_the_version_document_and_the_did_document_announce_it(stage):
     assert httpx.get(f"{stage.nodes['plain'].url}/dcp/issuer/metadata").status_code == 404
 
 
+def held(stage, key, credential_type):
+    node = stage.nodes[key].connector.node
+
+    async def look():
+        return await node.database.read(lambda tx: tx.find(HELD, where={"type": credential_type})) or None
+
+    return stage.run(node.changes.until(look, 20, HELD.topic()))
+
+
+def test_a_person_at_the_issuer_decides(stage):
+    authority, company = stage.space("authority"), stage.space("company")
+    issuer = stage.nodes["authority"].did
+    company.request_credential(issuer, ACCREDITATION)
+    (one,) = authority.waiting_credentials()
+    assert (one["holder"], one["stated"], one["state"]) == (stage.nodes["company"].did, ["field"], "RECEIVED")
+    with pytest.raises(SpaceError) as caught:
+        authority.grant_credential(one["id"])
+    assert caught.value.problem["code"] == "credential.decision"
+    authority.grant_credential(one["id"], claims={"field": "cardiology"})
+    (made,) = held(stage, "company", ACCREDITATION)
+    credential = stage.run(desk(stage, "north").prover.holds(made.text, stage.nodes["company"].did))
+    assert dict(credential.claims) == {"level": 2, "bodies": ["board"], "field": "cardiology"}
+    assert authority.waiting_credentials() == []
+    (entry,) = stage.entries("authority", "credential.granted")
+    assert entry["facts"]["by"].startswith("actor:")
+
+
+def test_a_person_at_the_issuer_refuses_and_the_holder_is_told_why(stage):
+    authority, company = stage.space("authority"), stage.space("company")
+    asked = company.request_credential(stage.nodes["authority"].did, ACCREDITATION)
+    (one,) = authority.waiting_credentials()
+    refused = authority.refuse_credential(one["id"], "The board meets in May.")
+    assert refused["state"] == "REJECTED"
+    node = stage.nodes["company"].connector.node
+
+    async def look():
+        found = await node.database.read(lambda tx: tx.get(MADE, asked["id"]))
+        return found if found.state == "REJECTED" else None
+
+    assert stage.run(node.changes.until(look, 20, MADE.topic())).reason == "The board meets in May."
+    for again in (lambda: authority.grant_credential(one["id"]), lambda: authority.refuse_credential("x", "no")):
+        with pytest.raises(SpaceError) as caught:
+            again()
+        assert caught.value.problem["code"] in ("credential.decided", "credential.unknown")
+
+
+def test_what_a_configuration_issues_at_once_needs_nobody(stage):
+    stage.space("company").request_credential(stage.nodes["authority"].did, "Newsletter")
+    assert held(stage, "company", "Newsletter")
+
+
+def test_who_is_no_member_is_refused_at_once(stage):
+    with pytest.raises(SpaceError) as caught:
+        stage.space("stranger").request_credential(stage.nodes["authority"].did, ACCREDITATION)
+    assert caught.value.problem["code"] == "credential.peer"
+
+
 def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):
     north, plain = stage.nodes["north"], stage.nodes["plain"]
     transport = stage.nodes["company"].connector.node.transport
@@ -124,13 +203,10 @@ def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):
     assert reply.status == 200
 
 
-def test_a_stranger_is_let_in_by_what_it_shows(stage):
-    north, stranger = stage.nodes["north"], stage.nodes["stranger"]
-    caller = desk(stage, "stranger")
-    assert call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).status_code == 401
-    assert call(stage, "north", caller.holder.id_token(north.did)).status_code == 401
-    issuer = desk(stage, "authority").issuer
-    text, made = stage.run(issuer.issue(issuer.issuables[0], stranger.did, {"guest": True}))
+def given(stage, key, claims):
+    """A membership of the authority for somebody who is not on the members list, delivered to its connector."""
+    issuer, holder = desk(stage, "authority").issuer, stage.nodes[key]
+    text, made = stage.run(issuer.issue(issuer.issuables[0], holder.did, claims))
     body = {
         "@context": ["https://w3id.org/dspace-dcp/v1.0/dcp.jsonld"],
         "type": "CredentialMessage",
@@ -139,10 +215,19 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
         "status": "ISSUED",
         "credentials": [{"credentialType": MEMBERSHIP, "format": "vc20-bssl/jwt", "payload": text}],
     }
-    token = desk(stage, "authority").holder.id_token(stranger.did)
-    url = f"{stranger.url}/dcp/holder/credentials"
+    token = desk(stage, "authority").holder.id_token(holder.did)
+    url = f"{holder.url}/dcp/holder/credentials"
     sent = httpx.post(url, content=json.dumps(body), headers={"Authorization": f"Bearer {token}"})
     assert sent.status_code == 200, sent.text
+    return made
+
+
+def test_a_stranger_is_let_in_by_what_it_shows(stage):
+    north, stranger = stage.nodes["north"], stage.nodes["stranger"]
+    caller = desk(stage, "stranger")
+    assert call(stage, "north", caller.holder.id_token(north.did, [MEMBERSHIP])).status_code == 401
+    assert call(stage, "north", caller.holder.id_token(north.did)).status_code == 401
+    made = given(stage, "stranger", {"guest": True})
     admitted = caller.holder.id_token(north.did, [MEMBERSHIP])
     assert call(stage, "north", admitted).status_code == 200
     (fact,) = known(stage, "north", stranger.did)
@@ -157,9 +242,40 @@ def test_a_stranger_is_let_in_by_what_it_shows(stage):
     )
     (fact,) = known(stage, "north", stranger.did)
     assert fact.until <= desk(stage, "north").node.clock.now()  # so that no terms count it any more
-    (entry,) = stage.entries("authority", "credential.revoked")
-    assert entry["facts"]["holder"] == stranger.did
+    revoked = stage.entries("authority", "credential.revoked")
+    (entry,) = [one for one in revoked if one["facts"]["holder"] == stranger.did]
     assert entry["facts"]["by"].startswith("actor:")
+
+
+def running(stage, key):
+    node = stage.nodes[key].connector.node
+    return stage.run(node.database.read(lambda tx: sum(job.open for job in each(tx, JOBS, {}))))
+
+
+def test_what_runs_by_a_credential_that_was_shown_ends_without_a_call(stage):
+    """Nobody sends its status list: the data holder looks at the list each minute, and the use is cut off."""
+    visitor, south = stage.space("visitor"), stage.nodes["south"].connector.node
+    made = given(stage, "visitor", {"guest": True})
+    stage.space("south").request_credential(stage.nodes["authority"].did, MEMBERSHIP)
+    assert held(stage, "south", MEMBERSHIP)  # which it shows to the visitor, who knows no members list
+    agreement = stage.agree("visitor", "south")
+    with pytest.raises(SpaceError) as caught:
+        visitor.request(agreement, "medspace:train")
+    assert caught.value.problem["code"] == "label.regions"  # nobody has signed where a stranger is
+    stage.space("authority").admit(stage.nodes["visitor"].did, name="Visitor", region="DE")
+    for key in ("south", "visitor"):
+        stage.space(key).refresh()
+    visitor.request(agreement, "medspace:train")
+    following = desk(stage, "south").kept
+    stage.run(following.renew_all())
+    assert running(stage, "south") == 1
+    stage.space("authority").revoke_credential(made.id)
+    stage.run(following.renew_all())  # as its background work does each minute
+
+    async def ended():
+        return not await south.database.read(lambda tx: [job for job in each(tx, JOBS, {}) if job.open]) or None
+
+    assert stage.run(south.changes.until(ended, 20, JOBS.topic()))
 
 
 def test_a_token_used_before_a_restart_is_refused_after_it(stage):

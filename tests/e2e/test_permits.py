@@ -5,11 +5,13 @@ import time
 import pytest
 
 from medspace.app.doors.sdk import SpaceError
+from medspace.app.main import main
 from medspace.connector.usage.model import JOBS
 from medspace.core.paging import each
 from tests.e2e.space import ASSET, PURPOSE, TASK, Holding, hospital, staged, table
 
 PATIENCE = 30.0
+LAW = "Health Data Use Act, section 7"
 UNTIL = "2029-12-31T00:00:00Z"
 
 
@@ -21,6 +23,7 @@ def stage(tmp_path_factory):
         ethics = stage.add("ethics").did
         asked = [f"DataPermit@{body}"]
         stage.add("clinic", hospital(credentials=asked, route="permit"))
+        stage.add("ward", hospital(4, credentials=asked, route="permit"))
         stage.add("lab", Holding(table(3), terms={"credentials": [f"EthicsApproval@{ethics}?study=heart"]}))
         stage.add("user")
         stage.add("other")
@@ -29,7 +32,7 @@ def stage(tmp_path_factory):
         authority = stage.space("authority")
         authority.believe("DataPermit", [body], where="https://body.example/apply")
         authority.believe("EthicsApproval", [ethics])
-        for key in ("body", "ethics", "clinic", "lab", "user"):
+        for key in ("body", "ethics", "clinic", "ward", "lab", "user"):
             seen(stage.space(key).refresh_issuers, lambda found: len(found["issuers"]) == 2)
         yield stage
 
@@ -113,6 +116,25 @@ def test_a_permit_is_applied_for_granted_used_and_revoked(stage):
     assert [one["state"] for one in clinic.received_credentials(subject=stage.nodes["user"].did)] == ["revoked"]
     (public,) = [one for one in user.permit_register(stage.nodes["body"].did) if one["id"] == case]
     assert (public["state"], public["revoked"]) == ("revoked", "The study has ended.")
+
+
+def test_a_law_that_is_named_opens_the_rows_of_who_opted_out(stage, capsys):
+    """As a person decides at the command line; the law is in the register, for everybody to read."""
+    user, body, ward = stage.space("ethics"), stage.space("body"), stage.space("ward")
+    ward.set_opt_outs(ASSET, "person", ["p4-0", "p4-1"])
+    datasets = [{"holder": stage.nodes["ward"].did, "dataset": ASSET}]
+    case = user.apply_for_permit(stage.nodes["body"].did, application(stage, datasets=datasets))["id"]
+    seen(lambda: body.permit(case))
+    words = ["permits", "decide", case, "--grant", "--reasons", "An outbreak.", "--despite-opt-outs", LAW]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--config", str(stage.nodes["body"].file)])
+    assert not ended.value.code, capsys.readouterr()
+    seen(ward.received_credentials)
+    run = user.train(TASK, [stage.agree("ethics", "ward")], wait=60)
+    assert run["model"]["quality"]["sites"][0]["rows"] == 60
+    (public,) = [one for one in user.permit_register(stage.nodes["body"].did) if one["id"] == case]
+    assert public["opt_outs"] == LAW
+    body.revoke_permit(case, "It is over.")
 
 
 def _open(stage, key):

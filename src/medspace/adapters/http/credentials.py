@@ -85,6 +85,15 @@ class HttpStatusLists:
         at, kept = self._kept.get(url, (now - KEEP_LIST, None))
         if kept is not None and kept.issuer == issuer and abs(now - at) < KEEP_LIST and _valid(kept, now):
             return kept
+        return await self.fresh(url, issuer)
+
+    async def fresh(self, url: str, issuer: str) -> StatusList:
+        """The list as it is at its address now; never an older one than was seen before.
+
+        Raises:
+            StatusListError: it cannot be had or does not hold.
+        """
+        now, (_, kept) = self._clock.now(), self._kept.get(url, (None, None))
         found = await self._fetched(url, issuer)
         if kept is not None and kept.issuer == issuer and found.issued < kept.issued:
             raise StatusListError(url=url, reason=Text(msgid("it is older than one that was seen before")))

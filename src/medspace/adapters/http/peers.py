@@ -131,6 +131,12 @@ class DspClient:
         self._limit = limit
         self.tokens: Callable[[str, str], Awaitable[str | None]] | None = None  # other tokens, by address and DID
 
+    def limited(self, limit: int) -> "DspClient":
+        """The same client, with the same tokens, with another bound on answers."""
+        client = DspClient(self._client, self._identity, limit)
+        client.tokens = self.tokens
+        return client
+
     async def post(self, url: str, message: JsonObject, audience: str) -> Reply:
         """Send one JSON message to `url`, with a token for the DID `audience`.
 

@@ -18,7 +18,7 @@ from medspace.adapters.http.proxy import Direct, Proxy
 from medspace.adapters.logs import LogFile
 from medspace.adapters.oswords import why
 from medspace.adapters.ownership import check_owned, check_unread, read_owned
-from medspace.app.node import portal, wallets
+from medspace.app.node import credentials, portal, wallets
 from medspace.app.node.credentials import CredentialSettings
 from medspace.app.node.listening.limits import LOOPBACK
 from medspace.app.node.networks import bad_networks, is_address, is_address_of_web, is_loopback
@@ -478,6 +478,7 @@ def _objections(config: Config) -> Iterator[Text]:
     yield from bad_networks("public.proxies", config.public.proxies)
     yield from _bad_proxy(config.network)
     yield from filter(None, [portal.flaw(config.portal.url)])
+    yield from credentials.flaws(config.credentials)
     yield from filter(None, [wallets.flaw(config.wallets, config.base_url, config.portal.url)])
     yield from portal.login_flaws(config.portal.oidc) if config.portal.oidc else ()
     yield from _unreadable(config)

@@ -3,7 +3,9 @@
 InvalidInputError
  |- CredentialMessageError      a message of DCP that cannot be read
  |- CredentialUnknownError      no credential, request or offer of that name here
- `- UnsupportedCredentialError  not among those that are issued here
+ |- UnsupportedCredentialError  not among those that are issued here
+ |- RequestDecidedError         a request on which nobody has to decide any more
+ `- DecisionError               a decision that lacks something, or says too much
 RefusedError
  |- ScopeExceededError           more was asked for than the access token allows
  `- UnauthenticatedError
@@ -41,6 +43,22 @@ class UnsupportedCredentialError(InvalidInputError):
     code = "credential.unsupported"
     sentence = msgid("Credentials called {id} are not issued here.")
     next_step = msgid("Look at the issuer's metadata: it lists what it issues.")
+
+
+class RequestDecidedError(InvalidInputError):
+    """A request on which nobody has to decide, or not any more."""
+
+    code = "credential.decided"
+    sentence = msgid("The request {id} does not wait for a decision: it is {state}.")
+    next_step = msgid("List those that wait with `medspace credentials list`.")
+
+
+class DecisionError(InvalidInputError):
+    """A decision that lacks something, or says more than it may."""
+
+    code = "credential.decision"
+    sentence = msgid("The request {id} cannot be decided so: {reason}.")
+    next_step = msgid("State each claim that the configuration leaves to you, and no other; a refusal has a reason.")
 
 
 class PresentationDefinitionError(InvalidInputError):

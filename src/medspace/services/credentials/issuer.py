@@ -1,15 +1,15 @@
 """A small issuer: takes requests, decides by rules or by a person, delivers, and keeps the status lists (DCP 1.0, 6).
 
 What was decided is delivered by `deliver_due`, again until the holder has taken it. A status list is signed when
-somebody asks for it, each one later than the one before, so that an older one is recognised as such.
+something on it is revoked, and when somebody asks for it after a quarter of its time.
 """
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from medspace.core.actors import NOBODY
@@ -23,28 +23,48 @@ from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.services.credentials import messages
+from medspace.services.credentials.deciding import claims_stated, reason_stated, waiting
 from medspace.services.credentials.errors import (
     CredentialPeerError,
     CredentialUnknownError,
     NotIssuedError,
     UnsupportedCredentialError,
 )
-from medspace.services.credentials.model import ISSUED, STATUS, TAKEN, IssuedCredential, StatusBits, TakenRequest
+from medspace.services.credentials.model import (
+    DELIVERED,
+    ISSUED,
+    RECEIVED,
+    REJECTED,
+    STATUS,
+    TAKEN,
+    IssuedCredential,
+    StatusBits,
+    TakenRequest,
+)
 from medspace.services.credentials.ports import CredentialPeers, Issuable, IssuanceVerdict, KeyDocuments
 from medspace.trust.credentials.idtokens import Proven, issue_id_token
 from medspace.trust.credentials.jose import SigningKey
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
 from medspace.trust.credentials.model import CredentialProfile, StatusEntry
-from medspace.trust.credentials.status import FEWEST_BITS, StatusDraft, new_bits, set_bit, sign_status_list, unpack
+from medspace.trust.credentials.status import (
+    FEWEST_BITS,
+    SignedList,
+    StatusDraft,
+    new_bits,
+    set_bit,
+    sign_next_list,
+    unpack,
+)
 from medspace.trust.credentials.vcjwt import CredentialDraft, sign_credential
 from medspace.trust.jws import encode
 
 LIST_VALID = timedelta(hours=12)  # what a revocation waits for where the issuer cannot be reached
 PAUSE, LONGEST_PAUSE, MOST_TRIES = 1.0, 3600.0, 32  # seconds between deliveries, doubled each time
-MOST_OPEN = 1000  # undecided requests of one holder
+MOST_OPEN = 1000  # requests of one holder
+MOST_WAITING = 1000  # requests of all holders on which a person has to decide
 PAGE = 64
 ISSUED_ENTRY, REVOKED_ENTRY = "credential.issued", "credential.revoked"
-_SECOND = timedelta(seconds=1)
+GRANTED_ENTRY, REFUSED_ENTRY = "credential.granted", "credential.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +112,32 @@ class CredentialIssuer:
         wanted = tuple(dict.fromkeys(one.id for one in message.credentials))
         if not wanted:
             raise UnsupportedCredentialError(id="")
-        for one in wanted:
-            refused = self._issuable(one).rule(proven.caller.did).refused
-            if refused:  # at once: a stranger gets no place here, and is not called back
-                raise NotIssuedError(type=one, holder=proven.caller.did, reason=refused)
-        now = self.clock.now()
+        verdicts = {one: self._issuable(one).rule(proven.caller.did) for one in wanted}
+        for one, verdict in verdicts.items():
+            if verdict.refused:  # at once: a stranger gets no place here, and is not called back
+                raise NotIssuedError(type=one, holder=proven.caller.did, reason=verdict.refused)
+        now = stamp(self.clock.now())
+        by_a_person = any(one.claims is None for one in verdicts.values())
         name = str(UUID(new_id(self.randomness)))
         taken = TakenRequest(
-            name, proven.caller.did, message.holder_pid, wanted, "RECEIVED", stamp(now), due=stamp(now)
+            name,
+            proven.caller.did,
+            message.holder_pid,
+            wanted,
+            RECEIVED,
+            now,
+            due=None if by_a_person else now,
+            waiting=now if by_a_person else None,
         )
 
         def work(tx: Transaction) -> None:
             if tx.count(TAKEN, {"holder": taken.holder}, MOST_OPEN) >= MOST_OPEN:
                 raise NotIssuedError(
                     type=wanted[0], holder=taken.holder, reason=Text(msgid("it has asked too often"))
+                )
+            if by_a_person and len(tx.find(TAKEN, order_by="waiting", after="", limit=MOST_WAITING)) >= MOST_WAITING:
+                raise NotIssuedError(
+                    type=wanted[0], holder=taken.holder, reason=Text(msgid("too many requests wait already"))
                 )
             tx.insert(TAKEN, taken)
 
@@ -152,19 +184,81 @@ class CredentialIssuer:
                     async with asyncio.timeout(PAUSE):
                         await self.wake.wait()
 
+    async def grant(self, name: str, claims: JsonObject, *, by: str) -> TakenRequest:
+        """As the person who decides (`by`): have the credentials of a request issued and delivered.
+
+        `claims` are those that the configuration leaves to this person, each of them and no other.
+
+        Raises:
+            CredentialUnknownError, RequestDecidedError: there is no such request that waits.
+            DecisionError: a claim is missing, or is not to be stated.
+            NotIssuedError: this holder does not get it any more.
+        """
+
+        def work(tx: Transaction) -> TakenRequest:
+            taken = waiting(tx, name)
+            kinds = [self._issuable(one) for one in taken.credentials]
+            for kind in kinds:
+                refused = kind.rule(taken.holder).refused
+                if refused:
+                    raise NotIssuedError(type=kind.type, holder=taken.holder, reason=refused)
+            stated = claims_stated(taken, kinds, claims)
+            now = stamp(self.clock.now())
+            granted = replace(taken, waiting=None, due=now, granted=True, claims=stated)
+            return self._decided(tx, taken, granted, GRANTED_ENTRY, by)
+
+        return await self._woken(work)
+
+    async def refuse(self, name: str, reason: str, *, by: str) -> TakenRequest:
+        """As the person who decides (`by`): refuse a request, with a reason that its holder is told.
+
+        Raises:
+            CredentialUnknownError, RequestDecidedError: there is no such request that waits.
+            DecisionError: there is no reason, or a very long one.
+        """
+
+        def work(tx: Transaction) -> TakenRequest:
+            taken = waiting(tx, name)
+            said, now = reason_stated(taken, reason), stamp(self.clock.now())
+            refused = replace(taken, waiting=None, due=now, state=REJECTED, reason=said)
+            return self._decided(tx, taken, refused, REFUSED_ENTRY, by)
+
+        return await self._woken(work)
+
+    def _decided(self, tx: Transaction, old: TakenRequest, new: TakenRequest, entry: str, by: str) -> TakenRequest:
+        tx.replace(TAKEN, old, new)
+        said = {"holder": new.holder, "request": digest(new.id), **({"by": by} if by else {})}
+        record(tx, Entry(entry, stamp(self.clock.now()), self.did, said))
+        return new
+
+    async def _woken(self, work: Callable[[Transaction], TakenRequest]) -> TakenRequest:
+        decided = await self.database.write(work)
+        self.wake.set()
+        return decided
+
     async def _settle(self, taken: TakenRequest) -> None:
-        verdicts = [self._issuable(one).rule(taken.holder) for one in taken.credentials]
-        refused = next((one.refused for one in verdicts if one.refused), "")
-        if not refused and any(one.claims is None for one in verdicts):
-            return await self._put_off(taken, None)  # a person decides
+        verdicts = [self._verdict(one, taken) for one in taken.credentials]
+        refused = taken.reason or next((one.refused for one in verdicts if one.refused), "")
+        if not refused and any(one.claims is None for one in verdicts):  # as the configuration says meanwhile
+            later = replace(taken, due=None, waiting=stamp(self.clock.now()))
+            return await self.database.write(lambda tx: tx.replace(TAKEN, taken, later))
         try:
             texts = [] if refused else await self._issue(taken, verdicts)
             await self._deliver(taken, texts, refused)
         except MedspaceError:
             return await self._put_off(taken, self._later(taken))
-        state = "REJECTED" if refused else "ISSUED"
+        state = REJECTED if refused else DELIVERED
         done = replace(taken, state=state, due=None, reason=refused)
         return await self.database.write(lambda tx: tx.replace(TAKEN, taken, done))
+
+    def _verdict(self, name: str, taken: TakenRequest) -> IssuanceVerdict:
+        """What the rule says; where it leaves it to a person who has said yes, the claims that were decided."""
+        kind = self._issuable(name)
+        verdict = kind.rule(taken.holder)
+        if verdict.refused or verdict.claims is not None or not taken.granted:
+            return verdict
+        stated = {claim: taken.claims[claim] for claim in kind.stated if claim in taken.claims}
+        return IssuanceVerdict({**kind.claims, **stated})
 
     def _later(self, taken: TakenRequest) -> str | None:
         if taken.tries >= MOST_TRIES:
@@ -281,7 +375,7 @@ class CredentialIssuer:
             if made.revoked:
                 return made
             kept = _bits(tx, made.listing)
-            tx.replace(STATUS, kept, replace(kept, bits=_packed(set_bit(unpack(kept.bits), made.index, on=True))))
+            self._sign(tx, kept, replace(kept, bits=_packed(set_bit(unpack(kept.bits), made.index, on=True))))
             revoked = replace(made, revoked=now)
             tx.replace(ISSUED, made, revoked)
             self._note(tx, REVOKED_ENTRY, revoked, now, {"by": by} if by else {})
@@ -295,24 +389,26 @@ class CredentialIssuer:
         Raises:
             CredentialUnknownError: there is no such list.
         """
+        kept = await self.database.read(lambda tx: tx.get(STATUS, listing))
+        if kept is None:
+            raise CredentialUnknownError(id=listing[: messages.LONGEST_NAME])
+        if not kept.text or _signed(kept).is_due(self.clock.now()):
+            kept = await self.database.write(lambda tx: self._renewed(tx, listing))
+        return kept.text
 
-        def work(tx: Transaction) -> StatusBits:
-            kept = tx.get(STATUS, listing)
-            if kept is None:
-                raise CredentialUnknownError(id=listing[: messages.LONGEST_NAME])
-            now = self.clock.now()
-            last = instant(kept.signed) if kept.signed else now - _SECOND
-            signed = replace(kept, signed=stamp(max(now, last + timedelta(milliseconds=1))))
-            tx.replace(STATUS, kept, signed)
-            return signed
+    def _renewed(self, tx: Transaction, listing: str) -> StatusBits:
+        kept = _bits(tx, listing)
+        return self._sign(tx, kept, kept)
 
-        kept = await self.database.write(work)
-        issued = instant(kept.signed)
-        profile = CredentialProfile.VC11 if listing == "2021" else CredentialProfile.VC20
-        draft = StatusDraft(
-            self.list_url(listing), self.did, kept.purpose, issued, issued + LIST_VALID, unpack(kept.bits)
-        )
-        return sign_status_list(draft, self.key, profile)
+    def _sign(self, tx: Transaction, old: StatusBits, kept: StatusBits) -> StatusBits:
+        """The next list, signed and kept, so that asking for it writes nothing."""
+        now = self.clock.now()
+        draft = StatusDraft(self.list_url(kept.id), self.did, kept.purpose, now, now + LIST_VALID, unpack(kept.bits))
+        profile = CredentialProfile.VC11 if kept.id == "2021" else CredentialProfile.VC20
+        made = sign_next_list(self.key, draft, instant(kept.signed) if kept.signed else None, profile)
+        signed = replace(kept, text=made.text, signed=_exact(made.issued), until=_exact(made.until))
+        tx.replace(STATUS, old, signed)
+        return signed
 
 
 def _bits(tx: Transaction, listing: str) -> StatusBits:
@@ -321,6 +417,14 @@ def _bits(tx: Transaction, listing: str) -> StatusBits:
         kept = StatusBits(listing, "revocation", 0, _packed(new_bits()))
         tx.insert(STATUS, kept)
     return kept
+
+
+def _signed(kept: StatusBits) -> SignedList:
+    return SignedList(kept.text, instant(kept.signed), instant(kept.until))
+
+
+def _exact(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
 
 
 def _packed(bits: bytes) -> str:

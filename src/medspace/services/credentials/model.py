@@ -1,8 +1,11 @@
 """What a connector keeps of credentials: those that it holds, asked for and was offered; and what it issued."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from medspace.core.canonical import JsonObject
 from medspace.core.store import Collection
+
+RECEIVED, DELIVERED, REJECTED = "RECEIVED", "ISSUED", "REJECTED"  # states of a request (DCP 1.0, 6.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class CredentialOffer:
 class TakenRequest:
     """A request that this connector, as issuer, took: `id` is the issuerPid.
 
-    `due` is set until the outcome has been delivered to the holder: when it is tried (again).
+    `due` is set until the outcome has been delivered to the holder: when it is tried (again). `waiting` is set while
+    a person has to decide; `granted` once somebody has said yes, with the `claims` that this person stated.
     """
 
     id: str
@@ -62,6 +66,9 @@ class TakenRequest:
     due: str | None = None
     reason: str = ""
     tries: int = 0
+    waiting: str | None = None
+    granted: bool = False
+    claims: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class IssuedCredential:
 class StatusBits:
     """A status list of this connector: `taken` bits are given out; `bits` are packed as in the list itself.
 
-    `signed` is the instant of the last list that was signed: the next one is later.
+    `text` is the last list that was signed, `signed` and `until` are its times: the next one is later.
     """
 
     id: str
@@ -94,12 +101,14 @@ class StatusBits:
     taken: int
     bits: str
     signed: str = ""
+    until: str = ""
+    text: str = ""
 
 
 HELD = Collection("held_credentials", HeldCredential, ("type", "issuer", "received"))
 MADE = Collection("credential_requests", MadeRequest, ("state", "made"))
 OFFERS = Collection("credential_offers", CredentialOffer, ("received",))
-TAKEN = Collection("issuance_requests", TakenRequest, ("holder", "due", "taken"))
+TAKEN = Collection("issuance_requests", TakenRequest, ("holder", "due", "taken", "waiting"))
 ISSUED = Collection("issued_credentials", IssuedCredential, ("holder", "request", "issued"))
 STATUS = Collection("status_lists", StatusBits, ())
 COLLECTIONS = (HELD, MADE, OFFERS, TAKEN, ISSUED, STATUS)

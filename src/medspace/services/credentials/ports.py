@@ -1,10 +1,10 @@
 """What credentials need from outside: documents with keys, status lists, schemas, other parties."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from medspace.core.canonical import JsonObject
+from medspace.core.canonical import Json, JsonObject
 from medspace.trust.credentials.model import KeyDocument, StatusList
 
 
@@ -33,6 +33,14 @@ class StatusLists(Protocol):
 
     async def status_list(self, url: str, issuer: str) -> StatusList:
         """The list at an address, signed by `issuer` and valid now.
+
+        Raises:
+            StatusListError: it cannot be had or does not hold.
+        """
+        ...
+
+    async def fresh(self, url: str, issuer: str) -> StatusList:
+        """The list as it is now, whatever was kept of it.
 
         Raises:
             StatusListError: it cannot be had or does not hold.
@@ -91,7 +99,10 @@ class IssuanceVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Issuable:
-    """A credential that an issuer issues: its id in requests, type, profile and rule, and for how many days."""
+    """A credential that an issuer issues: its id in requests, type, profile and rule, and for how many days.
+
+    Where a person decides, `claims` are in each credential, and `stated` names those that this person states.
+    """
 
     id: str
     type: str
@@ -99,3 +110,5 @@ class Issuable:
     rule: Callable[[str], IssuanceVerdict]
     days: int = 30
     schemas: Sequence[str] = ()
+    claims: Mapping[str, Json] = field(default_factory=dict)
+    stated: Sequence[str] = ()

@@ -1,8 +1,7 @@
 """Issue credentials, revoke them, and sign the status lists that they are on; each unit of work with its entry.
 
-A credential takes a place on a status list that nobody can foresee. A list is dated at least a millisecond after the
-one before it, so that of two lists one is always the newer, and is valid for a day: as long as a revocation may take
-to be noticed by somebody whom nobody reaches.
+A credential takes a place on a status list that nobody can foresee. A list is valid for a day: as long as a
+revocation may take to be noticed by somebody whom nobody reaches.
 """
 
 from collections.abc import Sequence
@@ -33,15 +32,14 @@ from medspace.services.issuers.places import STATUS_DOOR
 from medspace.services.issuers.receiving import exact
 from medspace.trust.credentials.jose import Ed25519Key
 from medspace.trust.credentials.model import StatusEntry
-from medspace.trust.credentials.status import FEWEST_BITS, StatusDraft, new_bits, set_bit, sign_status_list
+from medspace.trust.credentials.status import FEWEST_BITS, SignedList, StatusDraft, new_bits, set_bit, sign_next_list
 from medspace.trust.credentials.vcjwt import CredentialDraft, sign_credential
 from medspace.trust.did import key_id
 
-VALID, RENEW = timedelta(hours=24), timedelta(hours=6)
+VALID = timedelta(hours=24)
 REVOCATION = "revocation"
 FULL = FEWEST_BITS // 4  # so that a free place is found at once
 MOST_RECEIVERS = 128
-_MOMENT = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +126,14 @@ def revoke(tx: Transaction, issuer: Issuer, name: str, now: datetime, by: str) -
 
 def renew(tx: Transaction, issuer: Issuer, now: datetime) -> int:
     """Sign anew the lists that are a quarter through their time; how many."""
-    due = [one for one in each(tx, LISTS, {}) if now - instant(one.issued) >= RENEW]
+    due = [one for one in each(tx, LISTS, {}) if _signed(one).is_due(now)]
     for one in due:
         _sign(tx, issuer, one, one, now)
     return len(due)
+
+
+def _signed(listed: IssuedList) -> SignedList:
+    return SignedList(listed.text, instant(listed.issued), instant(listed.until))
 
 
 def _place(tx: Transaction, issuer: Issuer, now: datetime) -> tuple[IssuedList, int]:
@@ -152,14 +154,13 @@ def _place(tx: Transaction, issuer: Issuer, now: datetime) -> tuple[IssuedList, 
 
 def _sign(tx: Transaction, issuer: Issuer, old: IssuedList | None, new: IssuedList, now: datetime) -> IssuedList:
     """The list, signed; each receiver of a credential on it is sent it."""
-    issued = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    if old is not None and old.issued:
-        issued = max(issued, instant(old.issued) + _MOMENT)
     bits = new_bits()
     for place in new.revoked:
         bits = set_bit(bits, place, on=True)
-    draft = StatusDraft(new.id, issuer.did, REVOCATION, issued, issued + VALID, bits)
-    signed = replace(new, issued=exact(issued), until=exact(issued + VALID), text=sign_status_list(draft, issuer.key))
+    draft = StatusDraft(new.id, issuer.did, REVOCATION, now, now + VALID, bits)
+    before = instant(old.issued) if old is not None and old.issued else None
+    made = sign_next_list(issuer.key, draft, before)
+    signed = replace(new, issued=exact(made.issued), until=exact(made.until), text=made.text)
     if old is None:
         tx.insert(LISTS, signed)
     else:

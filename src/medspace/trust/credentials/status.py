@@ -7,7 +7,7 @@ purpose is the one asked for, and it is valid now. Decompression stops at a limi
 import gzip
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from medspace.core.text import Text, msgid
@@ -39,6 +39,7 @@ LIST_TYPES: Mapping[CredentialProfile, tuple[str, str]] = {
     CredentialProfile.VC11: ("StatusList2021Credential", "StatusList2021"),
 }
 _MOST_PURPOSES = 8
+_MOMENT = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,36 @@ def sign_status_list(draft: StatusDraft, key: SigningKey, profile: CredentialPro
         draft.valid_until,
     )
     return sign_credential(whole, key, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """A status list as it was signed, with its times."""
+
+    text: str = field(repr=False)
+    issued: datetime
+    until: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether a quarter of its time is over: then it is signed anew, so that it never runs out."""
+        return now - self.issued >= (self.until - self.issued) / 4
+
+
+def sign_next_list(
+    key: SigningKey,
+    draft: StatusDraft,
+    before: datetime | None,
+    profile: CredentialProfile = CredentialProfile.VC20,
+) -> SignedList:
+    """The next list of an address, dated after the one `before`, so that of two lists one is always the newer.
+
+    Its times are those of the draft in milliseconds, both later by as much as it takes.
+    """
+    issued = draft.issued.replace(microsecond=draft.issued.microsecond // 1000 * 1000)
+    if before is not None:
+        issued = max(issued, before + _MOMENT)
+    dated = replace(draft, issued=issued, valid_until=issued + (draft.valid_until - draft.issued))
+    return SignedList(sign_status_list(dated, key, profile), dated.issued, dated.valid_until)
 
 
 def verify_status_list(

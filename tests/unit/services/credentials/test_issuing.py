@@ -60,14 +60,6 @@ async def test_a_later_refusal_is_delivered_with_its_reason():
     assert (taken.state, taken.due) == ("REJECTED", None)
 
 
-async def test_what_a_person_decides_waits():
-    world = World(lambda _: IssuanceVerdict())
-    await world.holder.request(ISSUER, MEMBERSHIP)
-    await world.issuer.deliver_due()
-    (taken,) = await rows(world, ISSUER, TAKEN)
-    assert (taken.state, taken.due) == ("RECEIVED", None)
-
-
 async def test_a_delivery_that_fails_comes_again_with_the_same_credential():
     world = World()
     world.down.add(f"{STORE}/credentials")
@@ -160,10 +152,17 @@ async def test_a_revoked_credential_holds_no_more_and_the_log_says_so():
 
 async def test_each_list_is_later_than_the_one_before():
     world = World()
-    await holding(world)
+    held = await holding(world)
     url = world.issuer.list_url("bits")
-    first, second = [await world.status_list(url, ISSUER) for _ in range(2)]
-    assert second.issued > first.issued
+    first, again = [await world.status_list(url, ISSUER) for _ in range(2)]
+    assert first.text == again.text  # asking for it writes nothing
+    await world.issuer.revoke(held.credential)
+    second = await world.status_list(url, ISSUER)
+    world.later(hours=2)
+    assert (await world.status_list(url, ISSUER)).text == second.text
+    world.later(hours=2)
+    third = await world.status_list(url, ISSUER)
+    assert first.issued < second.issued < third.issued
     with pytest.raises(CredentialUnknownError):
         await world.issuer.status_list("nothing")
 

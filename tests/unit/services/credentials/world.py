@@ -32,7 +32,7 @@ kinds.learn(KINDS)
 class World:
     """The parties, and the wire between them; `down` are the services that do not answer."""
 
-    def __init__(self, rule=lambda _: IssuanceVerdict({"role": "hospital"})):
+    def __init__(self, rule=lambda _: IssuanceVerdict({"role": "hospital"}), **kind):
         self.clock, self.randomness = ManualClock(NOW), SeededRandomness(1)
         self.keys = {did: key_of(did) for did in (ISSUER, HOLDER)}
         services = {ISSUER: {ISSUER_SERVICE: BASE, CREDENTIAL_SERVICE: BASE}, HOLDER: {CREDENTIAL_SERVICE: STORE}}
@@ -46,7 +46,7 @@ class World:
         self.holder = CredentialService(
             HOLDER, self.keys[HOLDER], self.prover, self, self, databases[HOLDER], self.clock, self.randomness
         )
-        issuables = [Issuable(one.name, MEMBERSHIP, one.value, rule) for one in CredentialProfile]
+        issuables = [Issuable(one.name, MEMBERSHIP, one.value, rule, **kind) for one in CredentialProfile]
         self.issuer = CredentialIssuer(
             ISSUER, self.keys[ISSUER], BASE, issuables, self, self, databases[ISSUER], self.clock, self.randomness
         )

@@ -18,6 +18,7 @@ from medspace.trust.credentials.status import (
     check_status,
     new_bits,
     set_bit,
+    sign_next_list,
     sign_status_list,
     unpack,
     verify_status_list,
@@ -45,6 +46,18 @@ def test_a_list_is_read_as_it_was_signed(profile):
     assert read == StatusList(LIST, ISSUER, ("revocation",), NOW, DRAFT.valid_until, DRAFT.bits, text)
     assert code_of(check_status, ENTRY, ISSUER, read, NOW) == "credential.revoked"
     check_status(replace(ENTRY, index=8), ISSUER, read, NOW)
+
+
+def test_the_next_list_is_later_even_where_the_clock_is_not():
+    first = sign_next_list(KEY, DRAFT, None)
+    second = sign_next_list(KEY, DRAFT, first.issued + timedelta(minutes=1))
+    assert first.issued == NOW
+    assert second.issued > first.issued + timedelta(minutes=1)
+    assert second.until - second.issued == first.until - first.issued == timedelta(hours=1)
+    read = verify_status_list(first.text, DOCUMENT, NOW, url=LIST)
+    assert (read.issued, read.valid_until) == (first.issued, first.until)
+    due = [first.is_due(NOW + timedelta(minutes=minutes)) for minutes in (0, 14, 15, 90)]
+    assert due == [False, False, True, True]
 
 
 @given(st.sets(st.integers(0, FEWEST_BITS - 1), max_size=8))

@@ -1,4 +1,4 @@
-"""Credentials: what this connector holds, shows, asks others for and, as the authority, issues (DCP 1.0)."""
+"""Credentials: what this connector holds, shows, asks others for and, as an issuer, issues (DCP 1.0)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medspace.app.node.config import Config
     from medspace.app.node.feature import Later
     from medspace.app.node.node import Node
+    from medspace.app.node.pages import PortalPages
     from medspace.core.store import Collection
     from medspace.ledger.kinds import EntryKind
 
@@ -86,6 +87,12 @@ def _tokens(node: "Node", later: "Later[CredentialDesk]") -> "TokenFor | None":
     return token_for(node, later)
 
 
+def _pages() -> "PortalPages":
+    from medspace.app.features.credentials.pages import PAGES
+
+    return PAGES
+
+
 def _verbs(app: "typer.Typer") -> None:
     from medspace.app.features.credentials import verbs
 
@@ -122,6 +129,7 @@ FEATURE = Feature(
     announced=_announced,
     entrance=_entrance,
     tokens=_tokens,
+    pages=_pages,
     verbs=_verbs,
     client=client,
     checks=_checks,

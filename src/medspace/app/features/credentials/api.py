@@ -9,6 +9,8 @@ from medspace.app.doors.management.routing import Body, Text, router
 from medspace.app.features.credentials.service import CredentialDesk
 from medspace.core.actors import Scope
 
+ISSUERS = (Scope.MEMBERS, Scope.TERMS)  # as for credentials that are issued by hand
+
 
 class RequestBody(Body):
     """The body of a request for a credential."""
@@ -22,6 +24,18 @@ class PresentBody(Body):
 
     type: Text
     to: Text
+
+
+class GrantBody(Body):
+    """The body of a decision to issue: the claims that the configuration leaves to the person who decides."""
+
+    claims: dict[str, str | int | bool | list[str]] = {}
+
+
+class RefuseBody(Body):
+    """The body of a refusal."""
+
+    reason: Text
 
 
 class RevokeBody(Body):
@@ -41,6 +55,18 @@ def routes(desk: CredentialDesk) -> APIRouter:
     @routes.post("/credentials/requests", **needs())  # of the owner alone
     async def request(body: RequestBody) -> Response:
         return json_response(await desk.request(body.issuer, body.credential), 201)
+
+    @routes.get("/credentials/waiting", **needs(Scope.READ, *ISSUERS))
+    async def waiting() -> Response:
+        return json_response({"requests": await desk.waiting()})
+
+    @routes.post("/credentials/waiting/{request}/grant", **needs(*ISSUERS))
+    async def grant(request: str, body: GrantBody, by: Acting) -> Response:
+        return json_response(await desk.grant(request, dict(body.claims), by=by.id))
+
+    @routes.post("/credentials/waiting/{request}/refuse", **needs(*ISSUERS))
+    async def refuse(request: str, body: RefuseBody, by: Acting) -> Response:
+        return json_response(await desk.refuse(request, body.reason, by=by.id))
 
     @routes.post("/credentials/presentations", **needs())
     async def present(body: PresentBody) -> Response:

@@ -1,8 +1,7 @@
 """What a caller showed by DCP is kept like what was sent: a fact for terms, with an end, on the same checks.
 
-Status lists come from their issuers' addresses here, since nobody sends them. A caller that is not on the members
-list shows its credentials at each call, so a revocation is known by its next one; what runs meanwhile ends with the
-list.
+Status lists come from their issuers' addresses here, since nobody sends them: at each call of who showed something,
+and each minute, so that what runs meanwhile ends as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,18 @@ from medspace.adapters.logs import logger
 from medspace.app.node.node import Node
 from medspace.core.clock import instant
 from medspace.core.errors import MedspaceError
+from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.services.credentials.ports import StatusLists
 from medspace.services.issuers import facts, receiving
 from medspace.services.issuers.model import RECEIVED, STATUSES, ReceivedCredential
+from medspace.services.issuers.places import STATUS_DOOR
 from medspace.services.issuers.receiving import Arrival
 from medspace.trust.credentials.model import Credential, StatusList
 from medspace.trust.credentials.vcjwt import VALIDITY
+
+EVERY = 60.0  # seconds
+MOST_FOLLOWED = 256  # lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,29 @@ class KeptShown:
                 await self._keep(one, holder)
             except MedspaceError as error:
                 self._warn("credential.not_kept", holder, error)
+
+    async def follow(self) -> None:
+        """Look each minute at the status lists that nobody sends, for ever."""
+        while self._able:
+            await self.node.clock.sleep(EVERY)
+            try:
+                await self.renew_all()
+            except MedspaceError as error:  # a full disk: again later
+                self._warn("credential.stalled", self.node.did, error)
+
+    async def renew_all(self) -> None:
+        """Look at the status lists that nobody sends: what they revoke ends, and what runs with it."""
+        now = self.node.clock.now()
+
+        def look(tx: Transaction) -> dict[str, ReceivedCredential]:
+            lasting = (one for one in each(tx, RECEIVED, {}) if not one.until or instant(one.until) > now)
+            return {one.list: one for one in lasting if one.list and not _is_sent(one)}
+
+        for one in list((await self.node.database.read(look)).values())[:MOST_FOLLOWED]:
+            try:
+                await self._renew(one, anew=True)
+            except MedspaceError as error:
+                self._warn("credential.not_renewed", one.subject, error)
 
     async def renew(self, holder: str) -> None:
         """Look again at the status lists of what `holder` has proved: what was revoked ends, shown or not."""
@@ -59,8 +86,9 @@ class KeptShown:
 
         await self.node.database.write(take)
 
-    async def _renew(self, one: ReceivedCredential) -> None:
-        found = {one.list: await self.lists.status_list(one.list, one.issuer)}
+    async def _renew(self, one: ReceivedCredential, *, anew: bool = False) -> None:
+        look = self.lists.fresh if anew else self.lists.status_list
+        found = {one.list: await look(one.list, one.issuer)}
 
         def take(tx: Transaction) -> None:
             for listed in _not_older(tx, found).values():
@@ -74,6 +102,11 @@ class KeptShown:
 
     def _warn(self, event: str, holder: str, error: MedspaceError) -> None:
         logger(participant=self.node.did).warning(event, holder=holder, code=error.code)
+
+
+def _is_sent(one: ReceivedCredential) -> bool:
+    """Whether its issuer sends each new list by itself, as connectors of this kind do."""
+    return one.list.rpartition("/")[0].endswith(STATUS_DOOR)
 
 
 def _not_older(tx: Transaction, found: Mapping[str, StatusList]) -> dict[str, StatusList]:

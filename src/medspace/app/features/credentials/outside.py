@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from medspace.app.doors.protocol.endpoints import BASE, VERSIONS
 from medspace.app.features.credentials.door import HOLDER, ISSUER, DcpDoor, DcpParty
+from medspace.app.features.credentials.issuables import issues
 from medspace.app.features.credentials.service import CredentialDesk
 from medspace.app.node.announcing import Announcement, Entrance, TokenFor
 from medspace.app.node.config import Config
@@ -36,7 +37,7 @@ OK = 200
 def announcement(config: Config) -> Announcement:
     """The services of DCP in the DID document, and `auth` in the version document."""
     services = {CREDENTIAL_SERVICE: f"{config.base_url}{HOLDER}"}
-    if config.is_authority:
+    if issues(config):
         services[ISSUER_SERVICE] = f"{config.base_url}{ISSUER}"
     return Announcement(services, AUTH)
 

@@ -1,22 +1,23 @@
 """The parts of DCP of one connector, wired from what the node has; imported once somebody needs them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
 from medspace.app.features.credentials.door import ISSUER, DcpParty
+from medspace.app.features.credentials.issuables import issuables, issues
 from medspace.app.features.credentials.keeping import KeptShown
 from medspace.app.node.node import Node
 from medspace.app.node.trusting import follower
 from medspace.core.credentials import Believed
 from medspace.core.ids import new_id
-from medspace.policy.credentials import MEMBERSHIP
 from medspace.services.credentials.gate import TokenGate
 from medspace.services.credentials.holder import CredentialService
 from medspace.services.credentials.issuer import CredentialIssuer
 from medspace.services.credentials.model import HeldCredential
-from medspace.services.credentials.ports import Issuable, IssuanceVerdict, KeyDocuments
+from medspace.services.credentials.ports import KeyDocuments
 from medspace.services.credentials.proving import Prover
 from medspace.services.credentials.verifier import CredentialVerifier
 from medspace.trust.credentials.jose import Ed25519Key
@@ -25,13 +26,12 @@ from medspace.trust.credentials.presentations import sign_presentation
 from medspace.trust.did import key_id
 from medspace.trust.documents import DocumentCache
 from medspace.trust.jws import encode
-from medspace.trust.model import facts
 
 PAGE = 256
 
 
 class CredentialParts:
-    """Holder, verifier and, as the authority, issuer."""
+    """Holder, verifier and, where it issues something, issuer."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -75,35 +75,22 @@ class CredentialParts:
 
     @cached_property
     def issuer(self) -> CredentialIssuer | None:
-        """What it issues, if it is the authority."""
+        """What it issues, if it issues anything."""
         node = self.node
-        if not node.config.is_authority:
+        if not issues(node.config):
             return None
         peers, base = HttpCredentialPeers(node.client), f"{node.config.base_url}{ISSUER}"
         return CredentialIssuer(
             node.did,
             self.key,
             base,
-            self._issuables(),
+            issuables(node),
             self.documents,
             peers,
             node.database,
             node.clock,
             node.randomness,
         )
-
-    def _issuables(self) -> tuple[Issuable, ...]:
-        return (
-            Issuable("membership", MEMBERSHIP, CredentialProfile.VC20.value, self._membership),
-            Issuable("membership-1.1", MEMBERSHIP, CredentialProfile.VC11.value, self._membership),
-        )
-
-    def _membership(self, holder: str) -> IssuanceVerdict:
-        """Members get what the members list says of them; nobody else is one."""
-        known = facts(self.node.book.current, holder)
-        if known.operator is None:
-            return IssuanceVerdict(refused="not-a-member")
-        return IssuanceVerdict({"region": known.region or "", "roles": list(known.roles)})
 
     @cached_property
     def gate(self) -> TokenGate:
@@ -127,9 +114,11 @@ class CredentialParts:
     # --- in the background ----------------------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Deliver what was asked for."""
-        if self.issuer is not None:
-            await self.issuer.run()
+        """Deliver what was asked for, and follow the status lists of what was shown."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.issuer is not None:
+                tasks.create_task(self.issuer.run())
+            tasks.create_task(self.kept.follow())
 
     async def believed(self) -> Sequence[Believed]:
         """Who is believed now; nobody where nothing keeps the trust list."""

@@ -1,4 +1,4 @@
-"""Commands for credentials: credentials list, request, present, revoke."""
+"""Commands for credentials: credentials list, request, present; as an issuer grant, refuse, revoke."""
 
 from typing import Annotated
 
@@ -13,17 +13,18 @@ from medspace.core.canonical import JsonObject
 from medspace.core.text import Text, counted, msgid
 
 app = typer.Typer(
-    help="Credentials: what you hold, ask for, show and, as an issuer, revoke.",
+    help="Credentials: what you hold, ask for, show and, as an issuer, grant, refuse and revoke.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+RequestArgument = Annotated[str, typer.Argument(help="The request's id, as `medspace credentials list` shows it.")]
 
 
 @app.command("list")
 def listed(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False, lang: LanguageOption = "") -> None:
-    """List the credentials that you hold, asked for, were offered and issued."""
+    """List the credentials that you hold, asked for, were offered and issued, and the requests to decide on."""
     with session(client, config, json=json, language=lang) as (space, screen):
-        found = space.credentials()
+        found = {**space.credentials(), "waiting": space.waiting_credentials()}
         screen.show(found, lambda: _tables(screen, found))
 
 
@@ -40,10 +41,23 @@ def _tables(screen: Screen, found: JsonObject) -> None:
     if offered:
         title = counted(len(offered), msgid("{count} offer"), msgid("{count} offers"))
         screen.table(title, [Text(one) for one in (msgid("offered"), msgid("issuer"))], offered)
+    _waiting(screen, found["waiting"])
     if issued:
         title = counted(len(issued), msgid("{count} credential issued"), msgid("{count} credentials issued"))
         columns = [Text(one) for one in (msgid("credential"), msgid("type"), msgid("holder"), msgid("revoked"))]
         screen.table(title, columns, issued)
+
+
+def _waiting(screen: Screen, waiting: list[JsonObject]) -> None:
+    if not waiting:
+        return
+    title = counted(len(waiting), msgid("{count} request to decide on"), msgid("{count} requests to decide on"))
+    columns = [Text(one) for one in (msgid("request"), msgid("asked for"), msgid("holder"), msgid("claims to state"))]
+    rows = [
+        (one["id"], ", ".join(one["credentials"]), one["name"] or one["holder"], ", ".join(one["stated"]) or "-")
+        for one in waiting
+    ]
+    screen.table(title, columns, rows)
 
 
 @app.command("request")
@@ -75,6 +89,50 @@ def present(
     with session(client, config, json=json, language=lang) as (space, screen):
         shown = space.present_credential(credential, to)
         screen.show(shown, lambda: screen.line(Text(shown["presentation"])))
+
+
+@app.command("grant")
+def grant(
+    request: RequestArgument,
+    claim: Annotated[
+        list[str] | None, typer.Option("--claim", help="A claim that is yours to state: NAME=VALUE; may be repeated.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """As an issuer: issue what a request asks for."""
+    claims = dict(_claim(one) for one in claim or ())
+    with session(client, config, json=json, language=lang) as (space, screen):
+        granted = space.grant_credential(request, claims=claims)
+        said = Text(msgid("{holder} gets {credentials}."), _facts(granted))
+        screen.show(granted, lambda: screen.line(said))
+
+
+@app.command("refuse")
+def refuse(
+    request: RequestArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; the holder is told.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    lang: LanguageOption = "",
+) -> None:
+    """As an issuer: refuse a request."""
+    with session(client, config, json=json, language=lang) as (space, screen):
+        refused = space.refuse_credential(request, reason)
+        said = Text(msgid("{holder} does not get {credentials}, and is told why."), _facts(refused))
+        screen.show(refused, lambda: screen.line(said))
+
+
+def _claim(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(text, param_hint="--claim")
+    return name, value
+
+
+def _facts(one: JsonObject) -> dict[str, str]:
+    return {"holder": one["name"] or one["holder"], "credentials": ", ".join(one["credentials"])}
 
 
 @app.command("revoke")

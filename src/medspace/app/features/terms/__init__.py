@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 
 def _service(node: "Node") -> "Terms":
-    from medspace.adapters.http.peers import DspClient
     from medspace.app.features.terms.service import Terms
     from medspace.connector.catalogue.finding import Budget, Finder
 
     budget = Budget()
-    pages = DspClient(node.client, node.identity, budget.page)
+    pages = node.transport.limited(budget.page)
     return Terms(node, Finder(node.documents, pages, budget, clock=node.clock))
 
 
