@@ -204,14 +204,15 @@ def _identity(patient: str, consent: str, version: int) -> str:
     return digest([patient, consent, version])
 
 
+def root(tx: Transaction, versions: Sequence[ConsentVersion]) -> str:
+    """The root of the tree of commitments to versions, as the log states it."""
+    known = [(tx.get(PATIENTS, one.patient), one) for one in versions]
+    leaves = [merkle.leaf_hash(commitment(patient.salt, one)) for patient, one in known if patient is not None]
+    return "sha256:" + merkle.Tree(leaves).root(len(leaves)).hex()
+
+
 def _note(tx: Transaction, office: Office, made: Sequence[ConsentVersion]) -> None:
-    leaves = []
-    for one in made:
-        known = tx.get(PATIENTS, one.patient)
-        if known is not None:
-            leaves.append(merkle.leaf_hash(commitment(known.salt, one)))
-    said = "sha256:" + merkle.Tree(leaves).root(len(leaves)).hex()
-    facts = {"first": made[0].number, "last": made[-1].number, "root": said}
+    facts = {"first": made[0].number, "last": made[-1].number, "root": root(tx, made)}
     log(
         tx, Entry("consent.recorded", stamp(office.now), office.did, facts | ({"by": office.by} if office.by else {}))
     )

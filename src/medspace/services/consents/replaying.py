@@ -1,10 +1,11 @@
 """Replay: every admission of a log against the consents as they were recorded then.
 
 What is compared is what the log has committed to. A row that was used and left out of the tree cannot be found here.
+The consents themselves are compared with the roots in the log too, so that none is put in, taken out or moved later.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant
@@ -12,11 +13,13 @@ from medspace.core.store import Transaction
 from medspace.ledger.model import Entry
 from medspace.policy.actions import action_of
 from medspace.policy.consent.model import ConsentParty, seconds
-from medspace.services.consents import commitments, decisions, editions
-from medspace.services.consents.model import COUNTED, EDITIONS, ConsentEdition, CountedUse
+from medspace.services.consents import commitments, decisions, editions, recording
+from medspace.services.consents.model import COUNTED, EDITIONS, VERSIONS, ConsentEdition, CountedUse
 from medspace.services.consents.register import Register
 
 UNSTATED, UNKNOWN, OUTSIDE, UNREADABLE = "unstated", "unknown", "outside", "unreadable"
+ALTERED = "altered"
+PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class OutsideConsent:
     """An admission that was not inside consent, as far as its holder has stated whom it counts.
 
     `why`: `unstated` (it states nobody), `unknown` (the leaves that it states are not kept), `unreadable` (the kept
-    ones are not those of the root), `outside` (it counts patients who had not consented).
+    ones are not those of the root), `outside` (it counts patients who had not consented). `altered` is an entry that
+    states consents which are not those that are kept now; it names no use.
     """
 
     entry: int
@@ -64,20 +68,33 @@ class Replay:
         """The admissions that were not inside consent, each once."""
         self.register.follow(self.tx)
         for index, entry in entries:
-            self._follow(entry)
-            judged = self._judged(index, entry)
+            judged = self._followed(index, entry) or self._judged(index, entry)
             if judged is not None and judged.entry not in self._reported:
                 self._reported.add(judged.entry)
                 yield judged
 
-    def _follow(self, entry: Entry) -> None:
+    def _followed(self, index: int, entry: Entry) -> OutsideConsent | None:
+        """Take in what an entry says of consents; a finding, where what is kept is something else."""
         if entry.kind == "consent.recorded":
             self.number = _whole(entry, "last")
+            if self._altered(entry):
+                return OutsideConsent(index, "", "", "", entry.time, ALTERED)
         elif entry.kind == "consent.edition":
             dataset = str(entry.facts["asset"])
             known = self.tx.get(EDITIONS, editions.identity(dataset, _whole(entry, "edition")))
             if known is not None:
-                self._editions[dataset] = known
+                self._editions[dataset] = replace(known, upto=_whole(entry, "upto"))
+        return None
+
+    def _altered(self, entry: Entry) -> bool:
+        """Whether the versions that are kept under the numbers of an entry are not those that it states."""
+        versions, after = [], _whole(entry, "first") - 1
+        while page := self.tx.find(VERSIONS, order_by="number", after=after, limit=PAGE):
+            versions += [one for one in page if one.number <= self.number]
+            after = page[-1].number
+            if after >= self.number:
+                break
+        return recording.root(self.tx, versions) != str(entry.facts["root"])
 
     def _judged(self, index: int, entry: Entry) -> OutsideConsent | None:
         facts = entry.facts

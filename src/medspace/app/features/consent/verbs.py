@@ -253,6 +253,7 @@ WHY = {
     "unknown": Text(msgid("what it states was not kept")),
     "unreadable": Text(msgid("what was kept is not what it states")),
     "outside": Text(msgid("it counts patients who had not consented")),
+    "altered": Text(msgid("the consents that are kept are not those that it states")),
 }
 
 
