@@ -25,13 +25,18 @@ def connect(config: str | Path = "medspace.toml", *, language: str = "en") -> Sp
     """The running connector that a configuration file describes."""
 '''
 
-_USING = "from medspace.app.features.training.using.sdk import {name} as {name}"
+# What asks no connector, by where it is.
+_PLAIN = {
+    "from medspace.app.features.sources.sdk import {name} as {name}": ("draft_view", "fetch_resources"),
+    "from medspace.app.features.training.using.sdk import {name} as {name}": ("adapt", "check_model", "predict"),
+}
 
 
 def sdk() -> str:
     """The stub of `medspace.sdk`."""
     clients = [feature.client() for feature in FEATURES if feature.client is not None]
     features = [f"from {client.__module__} import {client.__name__}" for client in clients]
-    imports = sorted([*features, *(_USING.format(name=name) for name in ("adapt", "check_model", "predict"))])
+    plain = [line.format(name=name) for line, names in _PLAIN.items() for name in names]
+    imports = sorted([*features, *plain])
     bases = "\n".join(f"    {client.__name__}," for client in clients)
     return _PAGE.format(imports="\n".join(imports), bases=bases)

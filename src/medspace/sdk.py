@@ -13,6 +13,9 @@ from medspace.app.doors.sdk import (
 from medspace.app.node.offering.sdk import draft
 from medspace.core.errors import MedspaceError, WaitingError
 
+if find_spec("medspace.app.features.sources"):
+    from medspace.app.features.sources.sdk import draft_view, fetch_resources
+
 if find_spec("medspace.app.features.training"):  # verbs that need no connector go with their feature
     from medspace.app.features.training.using.sdk import adapt, check_model, predict
 
@@ -29,5 +32,7 @@ __all__ = [
     "check_model",
     "connect",
     "draft",
+    "draft_view",
+    "fetch_resources",
     "predict",
 ]

@@ -22,6 +22,8 @@ from medspace.app.features.permits.sdk import PermitsClient
 from medspace.app.features.rulebook.sdk import RulebookClient
 from medspace.app.features.setup.sdk import SetupClient
 from medspace.app.features.sites.sdk import SitesClient
+from medspace.app.features.sources.sdk import draft_view as draft_view
+from medspace.app.features.sources.sdk import fetch_resources as fetch_resources
 from medspace.app.features.terms.sdk import TermsClient
 from medspace.app.features.tokens.sdk import TokensClient
 from medspace.app.features.training.sdk import TrainingClient

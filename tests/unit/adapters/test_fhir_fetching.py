@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from medspace import sdk
 from medspace.adapters.fhir.errors import (
     ChangedMeanwhileError,
     FhirAwayError,
@@ -22,6 +23,7 @@ from medspace.adapters.fhir.fetching.service import FetchParts, fetch
 from medspace.adapters.fhir.ndjson import SWAPPING, types_in
 from medspace.adapters.keys import SecretExposedError
 from medspace.app.main import main
+from medspace.core.errors import MedspaceError
 from tests.fhirserver import fresh, served
 
 
@@ -395,3 +397,13 @@ def test_the_way_from_a_server_to_a_draft_on_the_command_line(server, settings, 
     server.control(faults=[{"path": "export", "status": 404}])
     code, told = typed("source", "fetch", str(file), "here", "--whole", "--lang", "zh")
     assert (code, "先前获取的资源保持原样" in told) == (2, True)
+
+
+def test_the_sdk_does_the_same(server, settings, tmp_path):
+    server.control(polls=0)
+    found = sdk.fetch_resources(settings(server), tmp_path / "here")
+    assert found["resources"] == {"Observation": 5, "Patient": 5}
+    names = [one["name"] for one in sdk.draft_view(tmp_path / "here", "Observation")["select"][0]["column"]]
+    assert names == ["patient", "status", "value", "unit"]
+    with pytest.raises(MedspaceError):
+        sdk.draft_view(tmp_path / "here", "Observation", min_cohort=1)

@@ -385,9 +385,9 @@ async def test_what_is_kept_in_memory_of_many_scopes_is_bounded():
     contents = house.control._door.recollection.contents
     for number in range(MOST_KNOWN + 5):
         admission = AnyAdmission(scope=(only(number),))
-        await contents.remember(admission, contents.sums(house.source, admission), NOW)
+        await contents.remember(house.source, admission, contents.sums(house.source, admission), NOW)
     assert len(contents._known) == MOST_KNOWN
-    assert contents.known(ASSET, (only(0),)) is None
+    assert contents.known(ASSET, (only(0),), AnyAdmission.use) is None
     assert condition.spent == []
     assert token
 

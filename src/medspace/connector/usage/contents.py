@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from medspace.connector.usage import versions
+from medspace.connector.usage.editions import Editions
 from medspace.connector.usage.model import VERSIONS, Version
 from medspace.connector.usage.notebook import Notebook
 from medspace.connector.usage.ports import Threads
@@ -21,15 +22,18 @@ Scope = tuple[RowScope, ...]
 
 
 class Contents:
-    """Reads the content of each asset and scope once, when it is first asked; open content does not change."""
+    """Reads the content of each source and scope once, when it is first asked; a source always opens the same."""
 
-    def __init__(self, database: Database, notebook: Notebook, threads: Threads) -> None:
+    def __init__(self, database: Database, notebook: Notebook, threads: Threads, editions: Editions) -> None:
         self._database, self._notebook, self._threads = database, notebook, threads
-        self._known: dict[tuple[str, Scope], Content] = {}
+        self._editions = editions
+        self._known: dict[tuple[str, Scope, int], tuple[Source, Content]] = {}  # by the identity of the source
 
-    def known(self, asset: str, scope: Scope) -> Content | None:
-        """The content of an asset within a scope, if it was read already."""
-        return self._known.get((asset, scope))
+    def known(self, asset: str, scope: Scope, use: str) -> Content | None:
+        """The content of an asset within a scope that a use works on, if it was read already."""
+        source = self._editions.of(asset, use)
+        found = self._known.get((asset, scope, id(source)))
+        return None if found is None else found[1]
 
     def sums(self, source: Source, admission: Admission) -> str:
         """The packed sums of the admitted rows. Blocking.
@@ -40,7 +44,7 @@ class Contents:
         key = self._notebook.sealer.key("marks", admission.asset)
         return versions.packed(versions.sums_of(opened(source, admission), key))
 
-    async def remember(self, admission: Admission, sums: str, now: datetime) -> Content:
+    async def remember(self, source: Source, admission: Admission, sums: str, now: datetime) -> Content:
         """Compare a content with earlier ones, and store it with them."""
         asset, use = admission.asset, admission.use
         version = versions.version_of(sums)
@@ -50,19 +54,21 @@ class Contents:
         if len(others) == len(before):
             made = Version(f"{asset}\n{version}", asset, stamp(now), sums)
             await self._database.write(lambda tx: self._keep(tx, made, now))
-        self._add(asset, admission.scope, content)
+        self._add(source, asset, admission.scope, content)
         return content
 
-    def _add(self, asset: str, scope: Scope, content: Content) -> None:
+    def _add(self, source: Source, asset: str, scope: Scope, content: Content) -> None:
         """Add a content, and update those of other scopes: the comparison is symmetric."""
-        for (other, within), known in list(self._known.items()):
+        for key, (opened_from, known) in list(self._known.items()):
             persons = content.others.get(known.version)
-            if other == asset and persons is not None:
+            if not self._editions.holds(opened_from):
+                del self._known[key]
+            elif key[0] == asset and persons is not None:
                 seen = replace(known, others={**known.others, content.version: persons})
-                self._known[other, within] = seen
-        if len(self._known) == MOST_KNOWN:
+                self._known[key] = (opened_from, seen)
+        if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[asset, scope] = content
+        self._known[asset, scope, id(source)] = (source, content)
 
     def _keep(self, tx: Transaction, made: Version, now: datetime) -> None:
         before = _of(tx, made.asset)

@@ -89,7 +89,9 @@ class Door:
         memory = remembered(tx, visit.job.id)
         alone, rowless = memory is not None, self._rowless(visit)
         looked_at = self._looked_at(visit.job.kind, visit.step)
-        sought = Sought(visit.job.asset, grant.scope, grant.min_cohort, request, looked_at, alone, rowless)
+        sought = Sought(
+            visit.job.asset, visit.job.id, grant.scope, grant.min_cohort, request, looked_at, alone, rowless
+        )
         recalled = self.recollection.of(tx, sought, now)
         new = not rowless and recalled.known is None and not recalled.perhaps
         asking = replace(asking, new=new, rowless=rowless, numbers=self._numbers(visit))
@@ -188,7 +190,7 @@ class Door:
         """
         if visit.job.rows is None or not self._keeps_rows(visit):
             return True
-        content = self.recollection.contents.known(visit.job.asset, grant.scope)
+        content = self.recollection.contents.known(visit.job.asset, grant.scope, visit.job.id)
         same_content = content is None or _of_one_version(visit.asked, content.version)
         return same_content and visit.job.rows == self._scope_digest(visit.job.asset, grant.scope)
 
@@ -291,7 +293,9 @@ class Door:
         kept = tx.get(QUESTIONS, admission.id) or question.asked
         alone = remembered(tx, admission.use) is not None
         looked_at = self._looked_at(admission.kind, question.step)
-        sought = Sought(admission.asset, admission.scope, admission.min_cohort, kept.request, looked_at, alone)
+        sought = Sought(
+            admission.asset, admission.use, admission.scope, admission.min_cohort, kept.request, looked_at, alone
+        )
         known, unchanged = self.recollection.on(tx, sought, content, now)
         fixed = self._same_version(tx, admission, content)
         decision = fixed if admission.bounded else combine(fixed, unchanged)
@@ -434,7 +438,9 @@ class Door:
     def _keep(self, tx: Transaction, asking: AdmissibleStep, admission: Admission, asked: str) -> AdmittedQuestion:
         """Store the admitted question, sealed."""
         rowless = asking.rowless
-        content = None if rowless else self.recollection.contents.known(admission.asset, admission.scope)
+        content = (
+            None if rowless else self.recollection.contents.known(admission.asset, admission.scope, admission.use)
+        )
         question = AdmittedQuestion(
             id=admission.id,
             entry=admission.entry,

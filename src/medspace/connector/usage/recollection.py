@@ -25,6 +25,7 @@ class Sought:
     """What a question is put to, and what decides its answer: `request` is the digest of that without the rows."""
 
     asset: str
+    use: str
     scope: Scope
     min_cohort: int
     request: str
@@ -54,7 +55,7 @@ class Recollection:
         """What is known about a question before its rows are opened."""
         if sought.rowless or not self.changes:
             return Recalled(None, perhaps=False, unchanged=brakes.unchanged((), 0))
-        content = self.contents.known(sought.asset, sought.scope)
+        content = self.contents.known(sought.asset, sought.scope, sought.use)
         if content is None:
             perhaps = self._recalled(tx, sought, None, now) is not None
             return Recalled(None, perhaps, brakes.unchanged((), 0))

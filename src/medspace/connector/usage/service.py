@@ -26,6 +26,7 @@ from medspace.connector.usage.conditions.numbers import given
 from medspace.connector.usage.conditions.questions import allowance
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
+from medspace.connector.usage.editions import Editions
 from medspace.connector.usage.errors import (
     DrainingError,
     JobClosedError,
@@ -101,7 +102,8 @@ class UsageControl:
         self.routes = kept_routes(conditions)  # by which its conditions let rows pass
         self._memories = Memories(keys, database, runners.threads, changes, clock, randomness)
         self._settling = Settling(holder, keys, database, runners.threads, changes, clock)
-        contents = Contents(database, holder.notebook, runners.threads)
+        editions = Editions(holder.sources)
+        contents = Contents(database, holder.notebook, runners.threads, editions)
         requests = Requests(facts, conditions, applied.sites, applied.steady)
         recollection = Recollection(holder.notebook, contents, applied.changes)
         gate = Gate(holder, conditions, requests, clock)
@@ -116,6 +118,7 @@ class UsageControl:
             gate,
             self._door,
             contents,
+            editions,
             self._memories,
             self.seats,
             runners.threads,

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from medspace.connector.model import CATALOGUE
+from medspace.connector.model import CATALOGUE, TRANSFERS
 from medspace.connector.usage import rules
 from medspace.connector.usage.calls import Admitted, Holder, Refusal, told
 from medspace.connector.usage.contents import Contents
 from medspace.connector.usage.door import Door
+from medspace.connector.usage.editions import Editions
+from medspace.connector.usage.ended import OPEN
 from medspace.connector.usage.errors import (
     JobClosedError,
     NotAdmittedError,
@@ -37,6 +39,7 @@ from medspace.core.engine import Engine
 from medspace.core.errors import InvalidInputError, MedspaceError, RefusedError, StorageError
 from medspace.core.ids import new_id
 from medspace.core.limits import LEAVES, RELEASE
+from medspace.core.material import Source
 from medspace.core.store import Database, Transaction
 from medspace.core.usage import Admission, Output, Release, Step
 
@@ -58,6 +61,7 @@ class Working:
         gate: Gate,
         door: Door,
         contents: Contents,
+        editions: Editions,
         memories: Memories,
         seats: Seats,
         threads: Threads,
@@ -70,6 +74,7 @@ class Working:
         compares: bool,
     ) -> None:
         self._holder, self._gate, self._door, self._contents = holder, gate, door, contents
+        self._editions = editions
         self._memories, self._seats = memories, seats
         self._threads, self._database, self._changes = threads, database, changes
         self._clock, self._randomness, self._compares = clock, randomness, compares
@@ -149,11 +154,11 @@ class Working:
     ) -> Output:
         """The output of the engine, or an earlier one."""
         admission, known = question.admission, question.known
-        source = self._holder.sources[admission.asset]
+        source = self._editions.of(admission.asset, admission.use) or self._holder.sources[admission.asset]
         opens = not question.asked.rowless
-        if opens and self._compares and self._contents.known(admission.asset, admission.scope) is None:
+        if opens and self._compares and self._content(admission) is None:
             sums = await self._threads.call(admission.use, lambda: self._contents.sums(source, admission))
-            content = await self._contents.remember(admission, sums, self._clock.now())
+            content = await self._contents.remember(source, admission, sums, self._clock.now())
             known = await self._recognised(question, content)
         while known is not None:
             if (given := await self._given_again(question, known)) is not None:
@@ -162,7 +167,9 @@ class Working:
         step = Numbered(question.number, admission.id)
         memory, blobs = await self._memories.opened(admission.use, question.memory, step), self._parts.of(admission)
         peers = await self._seats.peers(admission.use, step, question.seat, looked=question.memory is not None)
-        rows = self._contents.known(admission.asset, admission.scope) if opens and self._compares else None
+        rows = self._content(admission) if opens and self._compares else None
+        if opens and engine.limits.runner == "thread":  # in a process, what is kept at the asset's place is opened
+            await self._begin(admission, source)
         work = Work(
             admission,
             question.step,
@@ -181,6 +188,16 @@ class Working:
         if not rules.is_output(output):
             raise UseFailedError(use=admission.use) from TypeError("what the engine gave back is no output")
         return output
+
+    def _content(self, admission: Admission) -> Content | None:
+        """The content that a use works on, if it was read already."""
+        return self._contents.known(admission.asset, admission.scope, admission.use)
+
+    async def _begin(self, admission: Admission, source: Source) -> None:
+        """Have a use work on the same rows to its end; let go of earlier rows whose uses are over."""
+        self._editions.begin(admission.asset, admission.use, source)
+        if earlier := self._editions.replaced():
+            self._editions.end(await self._database.read(lambda tx: [use for use in earlier if _is_over(tx, use)]))
 
     async def _given_again(self, question: Admitted, known: Release) -> Output | None:
         """An earlier answer with its parts; None where they were deleted with the use that got it."""
@@ -202,7 +219,7 @@ class Working:
 
         def work(tx: Transaction) -> Release | Refusal | None:
             self._holder.notebook.recall_no_more(tx, gone.admission)
-            content = self._contents.known(admission.asset, admission.scope)
+            content = self._content(admission)
             return None if content is None else self._door.recognise(tx, question, content)
 
         found = await self._database.write(work)
@@ -341,3 +358,9 @@ async def stop(*tasks: "asyncio.Future[Any]") -> None:
         task.cancel()
     if waiting:
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _is_over(tx: Transaction, use: str) -> bool:
+    """Whether a use is one to which nothing is answered any more."""
+    transfer = tx.get(TRANSFERS, use)
+    return transfer is None or transfer.state not in OPEN
