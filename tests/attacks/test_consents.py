@@ -12,7 +12,7 @@ from medspace.core.clock import instant, stamp
 from medspace.ledger import kinds
 from medspace.policy.consent import deciding, reading
 from medspace.policy.consent.model import ConsentAnswer, ConsentParty, seconds
-from medspace.services.consents import commitments, editions, publishing, recording, replaying
+from medspace.services.consents import commitments, editions, publishing, recording, replaying, signed
 from medspace.services.consents.model import (
     COUNTED,
     PATIENTS,
@@ -229,6 +229,9 @@ class Desk:
     def __init__(self, clinic, *, drops):
         self.clinic, self.drops = clinic, drops
 
+    def salt(self, tx, patient, fresh):
+        return signed.salt_of(tx, patient, fresh)
+
     def accept(self, tx, consent):
         recording.record(tx, self.clinic.office(), [document(consent.patient, version=consent.number)])
 
@@ -242,7 +245,7 @@ async def treated(*, drops):
     clinic = await Clinic().ready(range(5, 40))
     hospital = Hospital(did=HOLDER)
     hospital.database = clinic.database
-    hospital.desk = PatientDesk(hospital.issuer, (Desk(clinic, drops=drops),))
+    hospital.desk = PatientDesk(hospital.issuer, Desk(clinic, drops=drops))
     await hospital.publish()
     told = []
     for number in FIVE:

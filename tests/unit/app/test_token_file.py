@@ -49,6 +49,7 @@ def test_a_token_for_a_verb_that_asks_nobody_is_refused_and_nothing_done(path, t
     words |= {"predict": ["m.safetensors", "rows.csv"], "wallet receive": ["link", "1"]}
     words |= {"consent verify": ["proof.json", "--salt", "00", "--authority-key", "x"]}
     words |= {f"wallet {verb}": ["one"] for verb in ("consent", "recover", "withdraw")}
+    words |= {"source view": ["folder", "Patient"], "source fetch": ["s.toml", "folder"], "source key": ["key"]}
     (tmp_path / "token").write_text("mst_x")
     given = ["--token-file", str(tmp_path / "token"), *path.split(), *words.get(path, [])]
     with pytest.raises(TokenUnusedError) as refused:
