@@ -43,7 +43,7 @@ from medspace.services.credentials.model import (
 )
 from medspace.services.credentials.ports import CredentialPeers, Issuable, IssuanceVerdict, KeyDocuments
 from medspace.trust.credentials.idtokens import Proven, issue_id_token
-from medspace.trust.credentials.jose import SigningKey
+from medspace.trust.credentials.jose import PartyKeys
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
 from medspace.trust.credentials.model import CredentialProfile, StatusEntry
 from medspace.trust.credentials.status import (
@@ -72,7 +72,7 @@ class CredentialIssuer:
     """Issues the credentials of `issuables`; `base` is the address of its service, under which its lists are."""
 
     did: str
-    key: SigningKey
+    keys: PartyKeys
     base: str
     issuables: Sequence[Issuable]
     documents: KeyDocuments
@@ -301,7 +301,7 @@ class CredentialIssuer:
             (entry,),
             kind.schemas,
         )
-        return sign_credential(draft, self.key, profile), made
+        return sign_credential(draft, self.keys.signing, profile), made
 
     def _entered(self, tx: Transaction, made: IssuedCredential) -> IssuedCredential:
         """The credential with the next free bit of its list; the one that was made for the same request before."""
@@ -346,7 +346,9 @@ class CredentialIssuer:
         service = (await self.documents.document(holder)).services.get(CREDENTIAL_SERVICE)
         if service is None:
             raise CredentialPeerError(did=holder, reason=Text(msgid("its DID document names no such service")))
-        token = issue_id_token(self.key, self.did, holder, now=self.clock.now(), token_id=new_id(self.randomness))
+        token = issue_id_token(
+            self.keys.toward(holder), self.did, holder, now=self.clock.now(), token_id=new_id(self.randomness)
+        )
         answer = await self.peers.post(service + path, message, token, messages.LARGEST_QUERY)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110 15.3
             reason = Text(msgid("it answered with status {status}"), {"status": answer.status})
@@ -405,7 +407,7 @@ class CredentialIssuer:
         now = self.clock.now()
         draft = StatusDraft(self.list_url(kept.id), self.did, kept.purpose, now, now + LIST_VALID, unpack(kept.bits))
         profile = CredentialProfile.VC11 if kept.id == "2021" else CredentialProfile.VC20
-        made = sign_next_list(self.key, draft, instant(kept.signed) if kept.signed else None, profile)
+        made = sign_next_list(self.keys.signing, draft, instant(kept.signed) if kept.signed else None, profile)
         signed = replace(kept, text=made.text, signed=_exact(made.issued), until=_exact(made.until))
         tx.replace(STATUS, old, signed)
         return signed
