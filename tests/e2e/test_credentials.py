@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from medspace.app.doors.protocol.endpoints import BASE
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.features.credentials.eckey import ec_key_file
+from medspace.app.main import main
 from medspace.connector.usage.model import JOBS
 from medspace.core.paging import each
 from medspace.services.credentials.model import HELD, MADE
@@ -31,6 +32,11 @@ type = "{ACCREDITATION}"
 claims = {{ level = 2, bodies = ["board"] }}
 stated = ["field"]
 days = 90
+
+[[credentials.issued]]
+type = "GuestPass"
+stated = ["reason"]
+strangers = true
 
 [[credentials.issued]]
 type = "Newsletter"
@@ -72,7 +78,7 @@ def space(folder):
         stage.open("authority", "north", "south", "company", "plain")
         stage.admit("north", "south", "company", "plain")
         stage.open("stranger", "visitor")
-        for credential_type in (ACCREDITATION, "Newsletter"):
+        for credential_type in (ACCREDITATION, "GuestPass", "Newsletter"):
             stage.space("authority").believe(credential_type, [stage.nodes["authority"].did])
         listed(stage, "authority", "north", "south", "company", "stranger", "visitor")
         yield stage
@@ -164,7 +170,8 @@ def test_a_person_at_the_issuer_decides(stage):
     credential = stage.run(desk(stage, "north").prover.holds(made.text, stage.nodes["company"].did))
     assert dict(credential.claims) == {"level": 2, "bodies": ["board"], "field": "cardiology"}
     assert authority.waiting_credentials() == []
-    (entry,) = stage.entries("authority", "credential.granted")
+    granted = stage.entries("authority", "credential.granted")
+    (entry,) = [one for one in granted if one["facts"]["holder"] == stage.nodes["company"].did]
     assert entry["facts"]["by"].startswith("actor:")
 
 
@@ -190,6 +197,29 @@ def test_a_person_at_the_issuer_refuses_and_the_holder_is_told_why(stage):
 def test_what_a_configuration_issues_at_once_needs_nobody(stage):
     stage.space("company").request_credential(stage.nodes["authority"].did, "Newsletter")
     assert held(stage, "company", "Newsletter")
+
+
+def said(stage, capsys, *words):
+    """What the authority's command line says."""
+    with pytest.raises(SystemExit) as ended:
+        main(["credentials", *words, "--config", str(stage.nodes["authority"].file)])
+    return ended.value.code or 0, " ".join(capsys.readouterr().out.split())
+
+
+def test_a_stranger_may_ask_where_the_configuration_lets_it_and_a_person_decides_at_the_command_line(stage, capsys):
+    stranger, authority = stage.nodes["stranger"], stage.space("authority")
+    for _ in range(2):
+        stage.space("stranger").request_credential(stage.nodes["authority"].did, "GuestPass")
+    first, second = [one["id"] for one in authority.waiting_credentials()]
+    assert "2 requests to decide on" in said(stage, capsys, "list")[1]
+    assert said(stage, capsys, "grant", first, "--claim", "reason")[0] == 2
+    assert said(stage, capsys, "grant", first)[0] != 0
+    assert stranger.did in said(stage, capsys, "grant", first, "--claim", "reason=A=B")[1]
+    assert said(stage, capsys, "refuse", second, "--reason", "One is enough.")[0] == 0
+    (given_one,) = held(stage, "stranger", "GuestPass")
+    issued = jose.split(given_one.text, 100_000).payload
+    assert issued["credentialSubject"] == {"id": stranger.did, "reason": "A=B"}
+    assert authority.waiting_credentials() == []
 
 
 def test_who_is_no_member_is_refused_at_once(stage):
