@@ -23,7 +23,7 @@ from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.services.credentials import messages
-from medspace.services.credentials.deciding import claims_stated, reason_stated, waiting
+from medspace.services.credentials.deciding import check_room, claims_stated, reason_stated, waiting
 from medspace.services.credentials.errors import (
     CredentialPeerError,
     CredentialUnknownError,
@@ -60,8 +60,6 @@ from medspace.trust.jws import encode
 
 LIST_VALID = timedelta(hours=12)  # what a revocation waits for where the issuer cannot be reached
 PAUSE, LONGEST_PAUSE, MOST_TRIES = 1.0, 3600.0, 32  # seconds between deliveries, doubled each time
-MOST_OPEN = 1000  # requests of one holder
-MOST_WAITING = 1000  # requests of all holders on which a person has to decide
 PAGE = 64
 ISSUED_ENTRY, REVOKED_ENTRY = "credential.issued", "credential.revoked"
 GRANTED_ENTRY, REFUSED_ENTRY = "credential.granted", "credential.refused"
@@ -131,14 +129,7 @@ class CredentialIssuer:
         )
 
         def work(tx: Transaction) -> None:
-            if tx.count(TAKEN, {"holder": taken.holder}, MOST_OPEN) >= MOST_OPEN:
-                raise NotIssuedError(
-                    type=wanted[0], holder=taken.holder, reason=Text(msgid("it has asked too often"))
-                )
-            if by_a_person and len(tx.find(TAKEN, order_by="waiting", after="", limit=MOST_WAITING)) >= MOST_WAITING:
-                raise NotIssuedError(
-                    type=wanted[0], holder=taken.holder, reason=Text(msgid("too many requests wait already"))
-                )
+            check_room(tx, taken)
             tx.insert(TAKEN, taken)
 
         await self.database.write(work)
