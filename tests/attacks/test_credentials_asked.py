@@ -81,7 +81,7 @@ async def test_who_states_a_claim_cannot_change_what_the_configuration_fixes():
 
 
 async def test_a_flood_of_requests_leaves_room_for_no_more_than_a_limit(monkeypatch):
-    monkeypatch.setattr("medspace.services.credentials.issuer.MOST_WAITING", 2)
+    monkeypatch.setattr("medspace.services.credentials.deciding.MOST_WAITING_OF_ONE", 2)
     world = World(lambda _: IssuanceVerdict())
     for _ in range(2):
         await world.holder.request(ISSUER, MEMBERSHIP)

@@ -5,26 +5,38 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from medspace.app.doors.protocol.endpoints import BASE
 from medspace.app.doors.sdk import SpaceError
+from medspace.app.features.credentials.eckey import ec_key_file
+from medspace.app.main import main
 from medspace.connector.usage.model import JOBS
 from medspace.core.paging import each
 from medspace.services.credentials.model import HELD, MADE
+from medspace.trust.credentials import jose
 from medspace.trust.credentials.idtokens import issue_id_token
 from medspace.trust.credentials.presentations import verify_presentation
+from medspace.trust.model import PURPOSES
 from tests.e2e.space import hospital, staged
 from tests.unit.trust.credentials.parties import ec_key
 
 DCP = "[credentials]\ndcp = true"
 MEMBERSHIP = "MembershipCredential"
 ACCREDITATION = "ResearcherAccreditation"
+ES256 = '\nalgorithm = "ES256"'
 ISSUED = f"""
 [[credentials.issued]]
 type = "{ACCREDITATION}"
 claims = {{ level = 2, bodies = ["board"] }}
 stated = ["field"]
 days = 90
+
+[[credentials.issued]]
+type = "GuestPass"
+stated = ["reason"]
+strangers = true
 
 [[credentials.issued]]
 type = "Newsletter"
@@ -56,17 +68,17 @@ def delivered(stage, key):
 @contextmanager
 def space(folder):
     with staged(folder) as stage:
-        stage.add("authority", more=DCP + ISSUED)
+        stage.add("authority", more=DCP + ES256 + ISSUED)
         stage.add("north", hospital(1), more=DCP)
-        stage.add("company", more=DCP)
+        stage.add("company", more=DCP + ES256)
         stage.add("south", hospital(2, credentials=[f"{MEMBERSHIP}@{stage.nodes['authority'].did}"]), more=DCP)
         stage.add("plain")
-        stage.add("stranger", more=DCP)
+        stage.add("stranger", more=DCP + ES256)
         stage.add("visitor", more=DCP)
         stage.open("authority", "north", "south", "company", "plain")
         stage.admit("north", "south", "company", "plain")
         stage.open("stranger", "visitor")
-        for credential_type in (ACCREDITATION, "Newsletter"):
+        for credential_type in (ACCREDITATION, "GuestPass", "Newsletter"):
             stage.space("authority").believe(credential_type, [stage.nodes["authority"].did])
         listed(stage, "authority", "north", "south", "company", "stranger", "visitor")
         yield stage
@@ -158,7 +170,8 @@ def test_a_person_at_the_issuer_decides(stage):
     credential = stage.run(desk(stage, "north").prover.holds(made.text, stage.nodes["company"].did))
     assert dict(credential.claims) == {"level": 2, "bodies": ["board"], "field": "cardiology"}
     assert authority.waiting_credentials() == []
-    (entry,) = stage.entries("authority", "credential.granted")
+    granted = stage.entries("authority", "credential.granted")
+    (entry,) = [one for one in granted if one["facts"]["holder"] == stage.nodes["company"].did]
     assert entry["facts"]["by"].startswith("actor:")
 
 
@@ -186,10 +199,60 @@ def test_what_a_configuration_issues_at_once_needs_nobody(stage):
     assert held(stage, "company", "Newsletter")
 
 
+def said(stage, capsys, *words):
+    """What the authority's command line says."""
+    with pytest.raises(SystemExit) as ended:
+        main(["credentials", *words, "--config", str(stage.nodes["authority"].file)])
+    return ended.value.code or 0, " ".join(capsys.readouterr().out.split())
+
+
+def test_a_stranger_may_ask_where_the_configuration_lets_it_and_a_person_decides_at_the_command_line(stage, capsys):
+    stranger, authority = stage.nodes["stranger"], stage.space("authority")
+    for _ in range(2):
+        stage.space("stranger").request_credential(stage.nodes["authority"].did, "GuestPass")
+    first, second = [one["id"] for one in authority.waiting_credentials()]
+    assert "2 requests to decide on" in said(stage, capsys, "list")[1]
+    assert said(stage, capsys, "grant", first, "--claim", "reason")[0] == 2
+    assert said(stage, capsys, "grant", first)[0] != 0
+    assert stranger.did in said(stage, capsys, "grant", first, "--claim", "reason=A=B")[1]
+    assert said(stage, capsys, "refuse", second, "--reason", "One is enough.")[0] == 0
+    (given_one,) = held(stage, "stranger", "GuestPass")
+    issued = jose.split(given_one.text, 100_000).payload
+    assert issued["credentialSubject"] == {"id": stranger.did, "reason": "A=B"}
+    assert authority.waiting_credentials() == []
+
+
 def test_who_is_no_member_is_refused_at_once(stage):
     with pytest.raises(SpaceError) as caught:
         stage.space("stranger").request_credential(stage.nodes["authority"].did, ACCREDITATION)
     assert caught.value.problem["code"] == "credential.peer"
+
+
+def test_the_other_key_is_published_and_signs_for_whoever_knows_no_member_by_its_own(stage):
+    company, north = stage.nodes["company"], stage.nodes["north"]
+    published = httpx.get(f"{company.url}/.well-known/did.json").json()
+    keys = {one["id"]: one["publicKeyJwk"] for one in published["verificationMethod"]}
+    (name,) = [one for one, key in keys.items() if key.get("crv") == "P-256"]
+    assert all(name in published[purpose] for purpose in PURPOSES)
+    holder = desk(stage, "company").holder
+
+    def signed(did):
+        return jose.split(holder.id_token(did, [MEMBERSHIP]), 100_000)
+
+    outside, inside = signed(stage.nodes["stranger"].did), signed(north.did)
+    assert (outside.algorithm, outside.kid) == ("ES256", name)
+    assert inside.algorithm == "EdDSA"  # members know it by the key of the members list
+    public = ECKey.import_key(keys[name])  # another library reads it
+    text = holder.id_token(stage.nodes["stranger"].did, [MEMBERSHIP])
+    assert json.loads(jws.deserialize_compact(text, public, ["ES256"]).payload)["iss"] == company.did
+    (issued,) = held(stage, "company", MEMBERSHIP)
+    assert jose.split(issued.text, 100_000).algorithm == "ES256"
+    file = ec_key_file(company.config)
+    assert file.stat().st_mode & 0o777 == 0o600
+    before = file.read_bytes()
+    stage.close("company")
+    stage.open("company")
+    assert file.read_bytes() == before
 
 
 def test_calls_carry_tokens_of_dcp_where_both_sides_announce_it(stage):
@@ -295,6 +358,10 @@ def test_a_member_is_proven_by_its_listed_key_alone(stage):
         ec_key(f"{company.did}#new"), company.did, north.did, now=clock.now(), token_id="1", access_token="x"
     )
     assert call(stage, "north", forged).json()["code"] == "identity.key"
+    own = desk(stage, "company").keys.signing  # published, and not on the members list
+    other = issue_id_token(own, company.did, north.did, now=clock.now(), token_id="2", access_token="x")
+    assert own.algorithm == "ES256"
+    assert call(stage, "north", other).json()["code"] == "identity.key"
 
 
 def test_a_plain_member_talks_to_all(stage):

@@ -10,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -29,6 +31,8 @@ from medspace.core.text import Text, msgid
 
 LARGEST_FILE = 16 * 1024
 TOKEN_BYTES = 32
+_P256_BYTES = 32
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SP 800-186 3.2.1.3
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # set by systemd (systemd.exec(5), LoadCredential=)
 _SYSTEM_RANDOMNESS = SystemRandomness()
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -94,18 +98,43 @@ def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519Signer:
         SecretFileError: no such file, not an Ed25519 key in PEM, or the passphrase is missing, needless or wrong.
         SecretExposedError: others can read or change the file.
     """
+    key = _private_key(path, passphrase)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _invalid(path, msgid("it is not an Ed25519 key"))
+    return Ed25519Signer(key)
+
+
+def _private_key(path: Path, passphrase: bytes | None) -> PrivateKeyTypes:
     content = read_secret(path)
     try:
-        key = load_pem_private_key(content, passphrase)
+        return load_pem_private_key(content, passphrase)
     except TypeError:  # as `cryptography` reports it
         needed = passphrase is None
         reason = msgid("it needs a passphrase") if needed else msgid("it has no passphrase, but one was given")
         raise _invalid(path, reason) from None
     except ValueError:
         raise _invalid(path, msgid("it is not a key in PEM form, or the passphrase is wrong")) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise _invalid(path, msgid("it is not an Ed25519 key"))
-    return Ed25519Signer(key)
+
+
+def open_p256(path: Path, passphrase: bytes | None = None, *, randomness: Randomness = _SYSTEM_RANDOMNESS) -> bytes:
+    """The private key of P-256 in a file, in the clear as PEM (PKCS #8); made there, if there is no file.
+
+    Raises:
+        SecretFileError: not such a key in PEM, or the passphrase is missing, needless or wrong.
+        SecretExposedError: others can read or change the file, or write to the folder.
+        OSError: the file cannot be written.
+    """
+    locked: KeySerializationEncryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    if not path.exists():
+        # FIPS 186-5 A.2.1: 64 bits more than the order has, so that no value is likelier than another.
+        secret = int.from_bytes(randomness.token_bytes(_P256_BYTES + 8)) % (_P256_ORDER - 1) + 1
+        made = ec.derive_private_key(secret, ec.SECP256R1())
+        with suppress(SecretExistsError):  # another process was faster
+            write_secret(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    key = _private_key(path, passphrase)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise _invalid(path, msgid("it is not a key of P-256"))
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def create_token(path: Path, *, randomness: Randomness = _SYSTEM_RANDOMNESS) -> str:

@@ -52,7 +52,7 @@ from medspace.services.credentials.model import COLLECTIONS
 from medspace.services.credentials.ports import Issuable, IssuanceVerdict
 from medspace.services.credentials.proving import Prover
 from medspace.services.credentials.verifier import CredentialVerifier
-from medspace.trust.credentials.jose import EcKey
+from medspace.trust.credentials.jose import EcKey, PartyKeys
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE, build_key_document
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.documents import DocumentCache
@@ -107,12 +107,17 @@ class System:
             role: TokenGate(did, self.documents, self.database, self.clock) for role, did in self.dids.items()
         }
         self.holder = CredentialService(
-            self.dids["holder"], self.keys["holder"], self.prover, self.documents, self.peers, *self._foundations()
+            self.dids["holder"],
+            PartyKeys(self.keys["holder"]),
+            self.prover,
+            self.documents,
+            self.peers,
+            *self._foundations(),
         )
         base = f"{self.root}/issuer{ISSUER}"
         self.issuer = CredentialIssuer(
             self.dids["issuer"],
-            self.keys["issuer"],
+            PartyKeys(self.keys["issuer"]),
             base,
             _issuables(),
             self.documents,
@@ -121,7 +126,7 @@ class System:
         )
         self.verifier = CredentialVerifier(
             self.gates["verifier"],
-            self.keys["verifier"],
+            PartyKeys(self.keys["verifier"]),
             self.prover,
             self.documents,
             self.peers,

@@ -16,6 +16,7 @@ from medspace.adapters.keys import (
     load_key,
     load_token,
     make_folder,
+    open_p256,
     passphrase_from,
 )
 from medspace.adapters.memory import SeededRandomness
@@ -190,3 +191,44 @@ def test_a_folder_is_made_for_us_alone(tmp_path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert mode(tmp_path / "a" / "b") == 0o700
+
+
+# --- the key of P-256 ------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_p256_is_made_once_and_read_by_another_library(path):
+    pem = open_p256(path, randomness=SeededRandomness(1))
+    assert open_p256(path) == pem
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    key = load_pem_private_key(path.read_bytes(), None)
+    assert key.curve.name == "secp256r1"
+    assert open_p256(path.with_name("other.pem"), randomness=SeededRandomness(2)) != pem
+
+
+def test_it_is_sealed_under_the_passphrase(path):
+    pem = open_p256(path, b"secret")
+    assert b"ENCRYPTED" in path.read_bytes()
+    assert open_p256(path, b"secret") == pem
+    for wrong in (None, b"other"):
+        with pytest.raises(SecretFileError):
+            open_p256(path, wrong)
+    bare = path.with_name("bare.pem")
+    open_p256(bare)
+    with pytest.raises(SecretFileError):
+        open_p256(bare, b"secret")
+
+
+def test_it_is_no_other_key_and_nobody_elses(path):
+    create_key(path)
+    with pytest.raises(SecretFileError, match="P-256"):
+        open_p256(path)
+    larger = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    other = path.with_name("larger.pem")
+    put(other, larger)
+    with pytest.raises(SecretFileError, match="P-256"):
+        open_p256(other)
+    third = path.with_name("third.pem")
+    open_p256(third)
+    third.chmod(0o640)
+    with pytest.raises(SecretExposedError):
+        open_p256(third)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 from medspace.adapters.blobs.files import FileBlobStore
@@ -164,11 +165,7 @@ class Road:
 
         def document() -> JsonObject:  # with the current keys
             told = build_document(config.did, base.signer.public_key, [service], base.mldsa.known)
-            more = {kind: address for one in announced for kind, address in one.services.items()}
-            entries = [
-                {"id": f"{config.did}#{kind}", "type": kind, "serviceEndpoint": url} for kind, url in more.items()
-            ]
-            return told | {"service": [*told["service"], *entries]}
+            return reduce(lambda made, one: one.added(made), announced, told)
 
         auth = next((one.auth for one in announced), None)
 

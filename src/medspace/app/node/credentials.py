@@ -46,12 +46,14 @@ class CredentialSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Credentials: with `dcp`, others may talk to this connector by the Decentralized Claims Protocol 1.0.
 
     `show` are the types of its own credentials that those whom it calls may read; `ask` are those that callers have
-    to show who are not on the members list. `issued` are the types that it issues itself. As the authority,
-    `believed` are the issuers with which its trust list begins; `medspace issuers trust` replaces them by type, and a
-    member leaves some out by `medspace issuers narrow`.
+    to show who are not on the members list. `algorithm` is that of signatures for whoever is not a member, and
+    of what it issues: with ES256 the connector makes a key of P-256, for readers that know nothing else. `issued` are
+    the types that it issues itself. As the authority, `believed` are the issuers with which its trust list begins;
+    `medspace issuers trust` replaces them by type, and a member leaves some out by `medspace issuers narrow`.
     """
 
     dcp: bool = False
+    algorithm: Literal["EdDSA", "ES256"] = "EdDSA"
     show: tuple[str, ...] = ("MembershipCredential",)
     ask: tuple[str, ...] = ("MembershipCredential",)
     issued: tuple[IssuedType, ...] = ()

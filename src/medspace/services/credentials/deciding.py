@@ -1,17 +1,48 @@
-"""What a person may say who decides on a request for credentials."""
+"""Which requests are taken and wait for a person, and what that person may say."""
 
 from collections.abc import Sequence
 
 from medspace.core.canonical import Json, JsonObject
 from medspace.core.store import Transaction
 from medspace.core.text import Text, msgid
-from medspace.services.credentials.errors import CredentialUnknownError, DecisionError, RequestDecidedError
+from medspace.services.credentials.errors import (
+    CredentialUnknownError,
+    DecisionError,
+    NotIssuedError,
+    RequestDecidedError,
+)
 from medspace.services.credentials.messages import LONGEST_NAME
 from medspace.services.credentials.model import TAKEN, TakenRequest
 from medspace.services.credentials.ports import Issuable
 
 LONGEST_REASON = LONGEST_VALUE = 1000  # characters
 MOST_VALUES = 64  # of one claim
+MOST_OF_ONE, MOST_WAITING_OF_ONE = 1000, 16  # requests of one holder, and those on which a person has to decide
+MOST_WAITING = 1000  # the same, of all holders
+
+
+def check_room(tx: Transaction, taken: TakenRequest) -> None:
+    """Refuse a request of somebody who has asked too often, or of which too many wait already.
+
+    Raises:
+        NotIssuedError: with the reason.
+    """
+    if tx.count(TAKEN, {"holder": taken.holder}, MOST_OF_ONE) >= MOST_OF_ONE:
+        raise _full(taken, msgid("it has asked too often"))
+    if taken.waiting is None:
+        return
+    theirs = {"holder": taken.holder}
+    if (
+        len(tx.find(TAKEN, where=theirs, order_by="waiting", after="", limit=MOST_WAITING_OF_ONE))
+        >= MOST_WAITING_OF_ONE
+    ):
+        raise _full(taken, msgid("other requests of it wait already"))
+    if len(tx.find(TAKEN, order_by="waiting", after="", limit=MOST_WAITING)) >= MOST_WAITING:
+        raise _full(taken, msgid("too many requests wait already"))
+
+
+def _full(taken: TakenRequest, reason: str) -> NotIssuedError:
+    return NotIssuedError(type=taken.credentials[0], holder=taken.holder, reason=Text(reason))
 
 
 def waiting(tx: Transaction, name: str) -> TakenRequest:

@@ -27,7 +27,7 @@ from medspace.services.credentials.ports import CredentialPeers, KeyDocuments
 from medspace.services.credentials.proving import Prover
 from medspace.trust.credentials.errors import CredentialIssuerError, CredentialSubjectError
 from medspace.trust.credentials.idtokens import Proven, granted_scopes, issue_access_token, issue_id_token
-from medspace.trust.credentials.jose import SigningKey
+from medspace.trust.credentials.jose import PartyKeys
 from medspace.trust.credentials.keys import ISSUER_SERVICE
 from medspace.trust.credentials.model import Credential, CredentialProfile
 from medspace.trust.credentials.presentations import MOST_CREDENTIALS, sign_presentation
@@ -43,7 +43,7 @@ class CredentialService:
     """The credentials of one connector."""
 
     did: str
-    key: SigningKey
+    keys: PartyKeys
     prover: Prover
     documents: KeyDocuments
     peers: CredentialPeers
@@ -57,14 +57,21 @@ class CredentialService:
         """The access token with which `verifier` may ask for credentials of these types, for some minutes."""
         scopes = [messages.scope_of(one) for one in types]
         now = self.clock.now()
-        return issue_access_token(self.key, self.did, verifier, scopes, now=now, token_id=new_id(self.randomness))
+        return issue_access_token(
+            self.keys.toward(verifier), self.did, verifier, scopes, now=now, token_id=new_id(self.randomness)
+        )
 
     def id_token(self, audience: str, types: Sequence[str] = ()) -> str:
         """A self-issued ID token for one call; with an access token for credentials of these types, if any."""
         access = self.access_token(audience, types) if types else ""
         token_id = new_id(self.randomness)
         return issue_id_token(
-            self.key, self.did, audience, now=self.clock.now(), token_id=token_id, access_token=access
+            self.keys.toward(audience),
+            self.did,
+            audience,
+            now=self.clock.now(),
+            token_id=token_id,
+            access_token=access,
         )
 
     async def query(self, proven: Proven, content: bytes) -> JsonObject:
@@ -83,7 +90,13 @@ class CredentialService:
 
     def _allowed(self, proven: Proven) -> frozenset[str]:
         try:
-            scopes = granted_scopes(proven.access_token, self.key, self.did, proven.caller.did, self.clock.now())
+            scopes = granted_scopes(
+                proven.access_token,
+                self.keys.toward(proven.caller.did),
+                self.did,
+                proven.caller.did,
+                self.clock.now(),
+            )
         except UnauthenticatedError as error:
             raise AccessTokenError from error
         return frozenset(messages.type_of(scope) for scope in scopes)
@@ -119,7 +132,7 @@ class CredentialService:
                 made.append(
                     sign_presentation(
                         texts,
-                        self.key,
+                        self.keys.toward(audience),
                         holder=self.did,
                         audience=audience,
                         now=now,

@@ -23,7 +23,7 @@ from medspace.core.text import Text, msgid
 from medspace.ledger.model import Entry
 from medspace.ledger.service import record
 from medspace.services.credentials import messages
-from medspace.services.credentials.deciding import claims_stated, reason_stated, waiting
+from medspace.services.credentials.deciding import check_room, claims_stated, reason_stated, waiting
 from medspace.services.credentials.errors import (
     CredentialPeerError,
     CredentialUnknownError,
@@ -43,7 +43,7 @@ from medspace.services.credentials.model import (
 )
 from medspace.services.credentials.ports import CredentialPeers, Issuable, IssuanceVerdict, KeyDocuments
 from medspace.trust.credentials.idtokens import Proven, issue_id_token
-from medspace.trust.credentials.jose import SigningKey
+from medspace.trust.credentials.jose import PartyKeys
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
 from medspace.trust.credentials.model import CredentialProfile, StatusEntry
 from medspace.trust.credentials.status import (
@@ -60,8 +60,6 @@ from medspace.trust.jws import encode
 
 LIST_VALID = timedelta(hours=12)  # what a revocation waits for where the issuer cannot be reached
 PAUSE, LONGEST_PAUSE, MOST_TRIES = 1.0, 3600.0, 32  # seconds between deliveries, doubled each time
-MOST_OPEN = 1000  # requests of one holder
-MOST_WAITING = 1000  # requests of all holders on which a person has to decide
 PAGE = 64
 ISSUED_ENTRY, REVOKED_ENTRY = "credential.issued", "credential.revoked"
 GRANTED_ENTRY, REFUSED_ENTRY = "credential.granted", "credential.refused"
@@ -72,7 +70,7 @@ class CredentialIssuer:
     """Issues the credentials of `issuables`; `base` is the address of its service, under which its lists are."""
 
     did: str
-    key: SigningKey
+    keys: PartyKeys
     base: str
     issuables: Sequence[Issuable]
     documents: KeyDocuments
@@ -131,14 +129,7 @@ class CredentialIssuer:
         )
 
         def work(tx: Transaction) -> None:
-            if tx.count(TAKEN, {"holder": taken.holder}, MOST_OPEN) >= MOST_OPEN:
-                raise NotIssuedError(
-                    type=wanted[0], holder=taken.holder, reason=Text(msgid("it has asked too often"))
-                )
-            if by_a_person and len(tx.find(TAKEN, order_by="waiting", after="", limit=MOST_WAITING)) >= MOST_WAITING:
-                raise NotIssuedError(
-                    type=wanted[0], holder=taken.holder, reason=Text(msgid("too many requests wait already"))
-                )
+            check_room(tx, taken)
             tx.insert(TAKEN, taken)
 
         await self.database.write(work)
@@ -301,7 +292,7 @@ class CredentialIssuer:
             (entry,),
             kind.schemas,
         )
-        return sign_credential(draft, self.key, profile), made
+        return sign_credential(draft, self.keys.signing, profile), made
 
     def _entered(self, tx: Transaction, made: IssuedCredential) -> IssuedCredential:
         """The credential with the next free bit of its list; the one that was made for the same request before."""
@@ -346,7 +337,9 @@ class CredentialIssuer:
         service = (await self.documents.document(holder)).services.get(CREDENTIAL_SERVICE)
         if service is None:
             raise CredentialPeerError(did=holder, reason=Text(msgid("its DID document names no such service")))
-        token = issue_id_token(self.key, self.did, holder, now=self.clock.now(), token_id=new_id(self.randomness))
+        token = issue_id_token(
+            self.keys.toward(holder), self.did, holder, now=self.clock.now(), token_id=new_id(self.randomness)
+        )
         answer = await self.peers.post(service + path, message, token, messages.LARGEST_QUERY)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110 15.3
             reason = Text(msgid("it answered with status {status}"), {"status": answer.status})
@@ -405,7 +398,7 @@ class CredentialIssuer:
         now = self.clock.now()
         draft = StatusDraft(self.list_url(kept.id), self.did, kept.purpose, now, now + LIST_VALID, unpack(kept.bits))
         profile = CredentialProfile.VC11 if kept.id == "2021" else CredentialProfile.VC20
-        made = sign_next_list(self.key, draft, instant(kept.signed) if kept.signed else None, profile)
+        made = sign_next_list(self.keys.signing, draft, instant(kept.signed) if kept.signed else None, profile)
         signed = replace(kept, text=made.text, signed=_exact(made.issued), until=_exact(made.until))
         tx.replace(STATUS, old, signed)
         return signed

@@ -20,7 +20,7 @@ from medspace.services.credentials.proving import Prover
 from medspace.trust.credentials import jose
 from medspace.trust.credentials.errors import CredentialError, CredentialTypeError
 from medspace.trust.credentials.idtokens import Proven, issue_id_token
-from medspace.trust.credentials.jose import SigningKey
+from medspace.trust.credentials.jose import PartyKeys
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE
 from medspace.trust.credentials.model import Credential
 from medspace.trust.credentials.presentations import verify_presentation
@@ -37,7 +37,7 @@ class CredentialVerifier:
     """Asks callers for credentials of certain types, and believes what holds."""
 
     gate: TokenGate
-    key: SigningKey
+    keys: PartyKeys
     prover: Prover
     documents: KeyDocuments
     peers: CredentialPeers
@@ -77,7 +77,12 @@ class CredentialVerifier:
             raise CredentialPeerError(did=holder, reason=Text(msgid("its DID document names no such service")))
         now = self.clock.now()
         token = issue_id_token(
-            self.key, self.gate.did, holder, now=now, token_id=new_id(self.randomness), access_token=access_token
+            self.keys.toward(holder),
+            self.gate.did,
+            holder,
+            now=now,
+            token_id=new_id(self.randomness),
+            access_token=access_token,
         )
         query = messages.written("PresentationQueryMessage", scope=[messages.scope_of(one) for one in types])
         answer = await self.peers.post(service + QUERY, query, token, messages.LARGEST_MESSAGE)

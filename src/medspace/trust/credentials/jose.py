@@ -4,7 +4,7 @@ The algorithm is fixed by the key: a header that names another one, or a key, is
 (RFC 8725 3.1, 3.2). Signing goes through the port `SigningKey`, so that the key may live in an HSM.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -91,6 +91,17 @@ class EcKey:
             raise ValueError("not a private key of P-256 or P-384")
         self.id = key_id
 
+    @classmethod
+    def named(cls, did: str, pem: bytes) -> "EcKey":
+        """The key of a party, named by its thumbprint.
+
+        Raises:
+            ValueError: as for a new one.
+        """
+        key = cls("", pem)
+        key.id = f"{did}#{key.public.thumbprint}"
+        return key
+
     def sign(self, message: bytes) -> bytes:
         """The signature as r and s, 64 or 96 bytes."""
         signature: bytes = _model(self.algorithm).sign(message, self._key)
@@ -98,6 +109,25 @@ class EcKey:
 
     def __repr__(self) -> str:  # the private key never reaches a log
         return f"EcKey({self.id})"
+
+
+def _nobody(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyKeys:
+    """The keys of a party: `signing` for what anybody may read; `known` the key by which one reader knows it, if any.
+
+    A member of a space knows another by the one key that the members list names, whatever else its document holds.
+    """
+
+    signing: SigningKey
+    known: Callable[[str], SigningKey | None] = _nobody
+
+    def toward(self, did: str) -> SigningKey:
+        """The key for what only this reader has to believe."""
+        return self.known(did) or self.signing
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from medspace.core.errors import MedspaceError
 from medspace.ledger.model import decode
-from medspace.services.credentials import issuer as issuing
+from medspace.services.credentials import deciding
 from medspace.services.credentials.errors import CredentialPeerError
+from medspace.services.credentials.messages import CONTEXT
 from medspace.services.credentials.model import HELD, ISSUED, MADE, TAKEN
 from medspace.services.credentials.ports import IssuanceVerdict
 from medspace.trust.model import Caller
@@ -151,9 +153,20 @@ async def test_nobody_else_learns_of_a_request():
     assert await code_of(status(world, taken, OTHER)) == "credential.unknown"
 
 
-async def test_only_so_many_wait(monkeypatch):
-    monkeypatch.setattr(issuing, "MOST_WAITING", 1)
-    world, _ = await asked()
+@pytest.mark.parametrize("limit", ["MOST_WAITING", "MOST_WAITING_OF_ONE"])
+async def test_only_so_many_wait(monkeypatch, limit):
+    monkeypatch.setattr(deciding, limit, 1)
+    world, taken = await asked()
     with pytest.raises(CredentialPeerError):
         await world.holder.request(ISSUER, MEMBERSHIP)
     assert len(await rows(world, ISSUER, TAKEN)) == 1
+    await world.issuer.refuse(taken.id, "No.", by=BY)  # so there is room again
+    await world.holder.request(ISSUER, MEMBERSHIP)
+
+
+async def test_one_who_asks_again_and_again_leaves_room_for_others(monkeypatch):
+    monkeypatch.setattr(deciding, "MOST_WAITING_OF_ONE", 1)
+    world, _ = await asked()
+    message = {"type": "CredentialRequestMessage", "holderPid": "1", "credentials": [{"id": "VC20"}]}
+    content = msgspec.json.encode({"@context": [CONTEXT], **message})
+    assert await world.issuer.request(SimpleNamespace(caller=Caller(OTHER, "")), content)

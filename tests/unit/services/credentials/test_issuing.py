@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from medspace.ledger.model import decode
+from medspace.services.credentials import deciding
 from medspace.services.credentials import issuer as issuing
 from medspace.services.credentials.errors import (
     CredentialPeerError,
@@ -114,7 +115,7 @@ async def test_an_issuer_that_is_silent_or_refuses():
 
 
 async def test_too_many_requests_are_refused(monkeypatch):
-    monkeypatch.setattr(issuing, "MOST_OPEN", 1)
+    monkeypatch.setattr(deciding, "MOST_OF_ONE", 1)
     world = World()
     await world.holder.request(ISSUER, MEMBERSHIP)
     with pytest.raises(CredentialPeerError):

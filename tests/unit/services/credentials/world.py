@@ -17,6 +17,7 @@ from medspace.services.credentials.holder import CredentialService
 from medspace.services.credentials.issuer import CredentialIssuer
 from medspace.services.credentials.ports import Issuable, IssuanceVerdict, PeerAnswer
 from medspace.services.credentials.proving import Prover
+from medspace.trust.credentials.jose import PartyKeys
 from medspace.trust.credentials.keys import CREDENTIAL_SERVICE, ISSUER_SERVICE
 from medspace.trust.credentials.model import CredentialProfile
 from medspace.trust.credentials.status import verify_status_list
@@ -44,11 +45,26 @@ class World:
         self.gates = {did: TokenGate(did, self, databases[did], self.clock) for did in self.keys}
         self.prover = Prover(self, self, self, self.counting, self.clock)
         self.holder = CredentialService(
-            HOLDER, self.keys[HOLDER], self.prover, self, self, databases[HOLDER], self.clock, self.randomness
+            HOLDER,
+            PartyKeys(self.keys[HOLDER]),
+            self.prover,
+            self,
+            self,
+            databases[HOLDER],
+            self.clock,
+            self.randomness,
         )
         issuables = [Issuable(one.name, MEMBERSHIP, one.value, rule, **kind) for one in CredentialProfile]
         self.issuer = CredentialIssuer(
-            ISSUER, self.keys[ISSUER], BASE, issuables, self, self, databases[ISSUER], self.clock, self.randomness
+            ISSUER,
+            PartyKeys(self.keys[ISSUER]),
+            BASE,
+            issuables,
+            self,
+            self,
+            databases[ISSUER],
+            self.clock,
+            self.randomness,
         )
 
     async def document(self, did):

@@ -39,7 +39,11 @@ def announcement(config: Config) -> Announcement:
     services = {CREDENTIAL_SERVICE: f"{config.base_url}{HOLDER}"}
     if issues(config):
         services[ISSUER_SERVICE] = f"{config.base_url}{ISSUER}"
-    return Announcement(services, AUTH)
+    if config.credentials.algorithm == "EdDSA":
+        return Announcement(services, AUTH)
+    from medspace.app.features.credentials.eckey import method  # noqa: PLC0415 - most have no such key
+
+    return Announcement(services, AUTH, [method(config)])
 
 
 def outside(later: Later[CredentialDesk]) -> list[Route]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from medspace.adapters.http.credentials import HttpCredentialPeers, HttpKeyDocuments, HttpSchemas, HttpStatusLists
 from medspace.app.features.credentials.door import ISSUER, DcpParty
+from medspace.app.features.credentials.eckey import open_ec_key
 from medspace.app.features.credentials.issuables import issuables, issues
 from medspace.app.features.credentials.keeping import KeptShown
 from medspace.app.node.node import Node
@@ -20,7 +21,7 @@ from medspace.services.credentials.model import HeldCredential
 from medspace.services.credentials.ports import KeyDocuments
 from medspace.services.credentials.proving import Prover
 from medspace.services.credentials.verifier import CredentialVerifier
-from medspace.trust.credentials.jose import Ed25519Key
+from medspace.trust.credentials.jose import Ed25519Key, PartyKeys
 from medspace.trust.credentials.model import CredentialProfile, KeyDocument
 from medspace.trust.credentials.presentations import sign_presentation
 from medspace.trust.did import key_id
@@ -39,9 +40,17 @@ class CredentialParts:
     # --- its parts ------------------------------------------------------------------------------------------------
 
     @cached_property
-    def key(self) -> Ed25519Key:
-        """The key that signs: the one that the members list names."""
-        return Ed25519Key(key_id(self.node.did, self.node.signing.public_key), self.node.signing)
+    def keys(self) -> PartyKeys:
+        """The keys that sign: toward members the one that the members list names, else as the configuration says."""
+        node = self.node
+        own = Ed25519Key(key_id(node.did, node.signing.public_key), node.signing)
+        signing = own if node.config.credentials.algorithm == "EdDSA" else open_ec_key(node.config)
+
+        def known(did: str) -> Ed25519Key | None:
+            listed = node.book.current
+            return own if listed is not None and listed.find(did) is not None else None
+
+        return PartyKeys(signing, known)
 
     @cached_property
     def documents(self) -> DocumentCache[KeyDocument]:
@@ -70,7 +79,7 @@ class CredentialParts:
         node = self.node
         peers = HttpCredentialPeers(node.client)
         return CredentialService(
-            node.did, self.key, self.prover, self.documents, peers, node.database, node.clock, node.randomness
+            node.did, self.keys, self.prover, self.documents, peers, node.database, node.clock, node.randomness
         )
 
     @cached_property
@@ -82,7 +91,7 @@ class CredentialParts:
         peers, base = HttpCredentialPeers(node.client), f"{node.config.base_url}{ISSUER}"
         return CredentialIssuer(
             node.did,
-            self.key,
+            self.keys,
             base,
             issuables(node),
             self.documents,
@@ -104,7 +113,7 @@ class CredentialParts:
         node = self.node
         peers = HttpCredentialPeers(node.client)
         return CredentialVerifier(
-            self.gate, self.key, self.prover, self.documents, peers, node.clock, node.randomness
+            self.gate, self.keys, self.prover, self.documents, peers, node.clock, node.randomness
         )
 
     async def party(self) -> DcpParty:
@@ -131,7 +140,7 @@ class CredentialParts:
         node = self.node
         return sign_presentation(
             [held.text],
-            self.key,
+            self.keys.toward(audience),
             holder=node.did,
             audience=audience,
             now=node.clock.now(),

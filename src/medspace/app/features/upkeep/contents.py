@@ -46,6 +46,7 @@ def _named(config: Config, file: Path) -> Iterator[tuple[str, Path, Kind]]:
     yield "participant.key.mldsa", key.with_name(f"{key.stem}.mldsa.json"), "secret"
     for pem in sorted(key.parent.glob(f"{key.stem}.mldsa-*.pem")):
         yield f"participant.key.{pem.stem.rpartition('-')[2]}", pem, "secret"
+    yield "participant.key.p256", key.with_name(f"{key.stem}.p256.pem"), "secret"
     for setting, name in _settings(config):
         if name:
             kind: Kind = "file" if setting.endswith((".certificate", ".certificates", ".dictionary")) else "secret"
