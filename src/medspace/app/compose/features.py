@@ -20,6 +20,7 @@ NAMES = (
     "duties",
     "issuers",
     "permits",
+    "optouts",
     "wallets",
     "training",
     "budget",
