@@ -18,6 +18,7 @@ from medspace.app.features.issuers.sdk import IssuersClient
 from medspace.app.features.labels.sdk import LabelsClient
 from medspace.app.features.members.sdk import MembersClient
 from medspace.app.features.offers.sdk import OffersClient
+from medspace.app.features.optouts.sdk import OptOutsClient
 from medspace.app.features.permits.sdk import PermitsClient
 from medspace.app.features.rulebook.sdk import RulebookClient
 from medspace.app.features.setup.sdk import SetupClient
@@ -49,6 +50,7 @@ class Space(
     DutiesClient,
     IssuersClient,
     PermitsClient,
+    OptOutsClient,
     WalletsClient,
     TrainingClient,
     BudgetClient,

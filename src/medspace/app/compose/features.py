@@ -21,6 +21,7 @@ NAMES = (
     "duties",
     "issuers",
     "permits",
+    "optouts",
     "wallets",
     "training",
     "budget",

@@ -3,6 +3,7 @@
 from medspace.connector.model import Agreement
 from medspace.connector.usage.calls import Visit
 from medspace.connector.usage.conditions import PERMITTED, Grounds, Lasting, Leaving, Neutral, Wish
+from medspace.core.clock import instant
 from medspace.core.credentials import Proved
 from medspace.core.decision import Decision, combine
 from medspace.core.store import Transaction
@@ -10,8 +11,8 @@ from medspace.core.usage import Grant, RowScope
 from medspace.policy import odrl
 from medspace.policy.credentials import PERMIT_ROUTE, passes_by
 from medspace.policy.model import UseRequest
-from medspace.services.permits.credential import covering, unsaid
-from medspace.services.permits.model import OPT_OUTS
+from medspace.services.permits.credential import covering, stale, unsaid
+from medspace.services.permits.model import OPT_OUTS, OptOuts
 
 
 class PermitCondition(Neutral):
@@ -47,8 +48,13 @@ class PermitCondition(Neutral):
         if not by_permit(made):
             return PERMITTED, None
         decision, permit = covering(self._facts(tx, made.consumer).credentials, self._holder, request)
-        if permit is not None and tx.get(OPT_OUTS, made.dataset) is None:
+        if permit is None:
+            return decision, None
+        out = tx.get(OPT_OUTS, made.dataset)
+        if out is None:
             return combine(decision, unsaid()), None
+        if _leaves_out(permit) and out.expires and (request.time is None or instant(out.expires) <= request.time):
+            return combine(decision, stale()), None
         return decision, permit
 
 
@@ -57,8 +63,18 @@ def by_permit(made: Agreement) -> bool:
     return passes_by(odrl.parse(made.policy), PERMIT_ROUTE)
 
 
+def _leaves_out(permit: Proved) -> bool:
+    return not any(permit.values("optOuts"))
+
+
 def _granted(tx: Transaction, asset: str, permit: Proved) -> Grant:
     out = tx.get(OPT_OUTS, asset)
-    stays_out = out is not None and out.values and not any(permit.values("optOuts"))
-    scope = (RowScope(out.column, frozenset(out.values), within=False),) if out is not None and stays_out else ()
+    scope = _scope(out) if out is not None and _leaves_out(permit) else ()
     return Grant(scope=scope, expires=permit.until)
+
+
+def _scope(out: OptOuts) -> tuple[RowScope, ...]:
+    """The rows that opt-outs leave: with a registry, only those of persons about whom it was asked."""
+    if out.asked is not None:
+        return (RowScope(out.column, frozenset(out.asked) - {*out.values, *out.listed}),)
+    return (RowScope(out.column, frozenset(out.values), within=False),) if out.values else ()

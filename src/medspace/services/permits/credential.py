@@ -18,14 +18,15 @@ from medspace.policy.purposes import PURPOSES
 from medspace.services.permits.model import PermitCase, PermitDataset
 
 PERMITTED = "permit.covered"
-NONE, OVER, OTHER_DATA, OTHER_PURPOSE, UNSAID = (
+NONE, OVER, OTHER_DATA, OTHER_PURPOSE, UNSAID, STALE = (
     "permit.none",
     "permit.over",
     "permit.dataset",
     "permit.purpose",
     "permit.opt_outs_unsaid",
+    "permit.opt_outs_stale",
 )
-CODES = frozenset({NONE, OVER, OTHER_DATA, OTHER_PURPOSE, UNSAID})
+CODES = frozenset({NONE, OVER, OTHER_DATA, OTHER_PURPOSE, UNSAID, STALE})
 
 
 def dataset_url(one: PermitDataset) -> str:
@@ -95,8 +96,17 @@ def _denied(code: str, held: Text) -> Decision:
 
 def unsaid() -> Decision:
     """The data holder has not said which rows are of persons who opted out: nothing passes by a permit."""
-    asked = Text(msgid("The data holder has said which rows are of persons who opted out."))
     held = Text(msgid("It has not said so for this dataset."))
-    remedy = Text(msgid("The data holder says it: `medspace permits opt-outs`."))
+    return _opt_outs(UNSAID, held, Text(msgid("The data holder says it: `medspace permits opt-outs`.")))
+
+
+def stale() -> Decision:
+    """What the registry of opt-outs has said is over: nothing passes by a permit until it says so anew."""
+    held = Text(msgid("What the registry of opt-outs said of this dataset is too old."))
+    return _opt_outs(STALE, held, Text(msgid("The data holder asks it anew: `medspace optouts refresh`.")))
+
+
+def _opt_outs(code: str, held: Text, remedy: Text) -> Decision:
+    asked = Text(msgid("The data holder has said which rows are of persons who opted out."))
     premise = Premise("permit/opt-outs", asked, held, satisfied=False, remedy=remedy)
-    return Decision(Verdict.DENY, UNSAID, (premise,))
+    return Decision(Verdict.DENY, code, (premise,))

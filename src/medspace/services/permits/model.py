@@ -113,12 +113,18 @@ class OptOuts:
 
     The identity is the dataset. An empty list says that nobody did; a dataset without a record says nothing, and is
     closed to permits.
+
+    Where a registry is followed, `asked` are the values about whose persons it was asked, `listed` those of whom it
+    says that they opted out, and it counts until `expires`; all else stays out.
     """
 
     id: str
     column: str
     values: tuple[str, ...]
     changed: str
+    asked: tuple[str, ...] | None = None
+    listed: tuple[str, ...] = ()
+    expires: str = ""
 
 
 CASES = Collection("permit_cases", PermitCase, keys=("side", "state", "step", "created", "changed"))

@@ -4,7 +4,7 @@ An entry has the case, the digest of what was said and the decision: no name of 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -245,26 +245,78 @@ def sent(tx: Transaction, identity: str, own: int) -> None:
         tx.replace(CASES, case, replace(case, step=None))
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a registry says of the persons of a dataset: values of a column asked about, those out, until when."""
+
+    dataset: str
+    column: str
+    asked: tuple[str, ...]
+    listed: tuple[str, ...]
+    expires: str
+
+
 def opt_out(
     tx: Transaction, did: str, dataset: str, column: str, values: tuple[str, ...], now: datetime, by: str
 ) -> OptOuts:
-    """As the data holder: which rows of a dataset are of persons who opted out.
+    """As the data holder: which rows of a dataset are of persons who opted out, beside what a registry says.
 
     Raises:
-        OptOutsError: no column, or too many or too long values.
+        OptOutsError: no column, another one than that of a registry, or too many or too long values.
     """
     if not column or len(column) > LONGEST_VALUE:
         raise OptOutsError(reason=Text(msgid("they name no column")))
     if len(values) > MOST_OPT_OUTS or any(len(value) > LONGEST_VALUE for value in values):
         raise OptOutsError(reason=Text(msgid("there are too many, or one is too long")))
     old, new = tx.get(OPT_OUTS, dataset), OptOuts(dataset, column, tuple(sorted(set(values))), stamp(now))
+    if old is not None and old.asked is not None:
+        _insist_column(old, column)
+        new = replace(new, asked=old.asked, listed=old.listed, expires=old.expires)
+    return _kept(tx, did, old, new, by)
+
+
+def follow(tx: Transaction, did: str, said: Followed, now: datetime, by: str) -> OptOuts:
+    """As the data holder: what a registry says of a dataset, beside what was named by hand.
+
+    Raises:
+        OptOutsError: by hand, another column was named.
+    """
+    old = tx.get(OPT_OUTS, said.dataset)
+    new = old or OptOuts(said.dataset, said.column, (), stamp(now))
+    _insist_column(new, said.column)
+    new = replace(new, changed=stamp(now), asked=said.asked, listed=said.listed, expires=said.expires)
+    return _kept(tx, did, old, new, by)
+
+
+def unfollow(tx: Transaction, did: str, dataset: str, now: datetime, by: str) -> None:
+    """As the data holder: follow no registry any more. If nothing was named by hand, nothing is said from now on."""
+    old = tx.get(OPT_OUTS, dataset)
+    if old is None or old.asked is None:
+        return
+    if old.values:
+        _kept(tx, did, old, replace(old, changed=stamp(now), asked=None, listed=(), expires=""), by)
+        return
+    tx.delete(OPT_OUTS, old)
+    _note_opt_outs(tx, did, dataset, stamp(now), by)
+
+
+def _insist_column(known: OptOuts, column: str) -> None:
+    if known.column != column:
+        raise OptOutsError(reason=Text(msgid("they are known by another column")))
+
+
+def _kept(tx: Transaction, did: str, old: OptOuts | None, new: OptOuts, by: str) -> OptOuts:
     if old is None:
         tx.insert(OPT_OUTS, new)
     else:
         tx.replace(OPT_OUTS, old, new)
-    said = {"asset": dataset, "by": by}
-    record(tx, Entry("permit.opt_outs", stamp(now), did, {name: text for name, text in said.items() if text}))
+    _note_opt_outs(tx, did, new.id, new.changed, by)
     return new
+
+
+def _note_opt_outs(tx: Transaction, did: str, dataset: str, time: str, by: str) -> None:
+    said = {"asset": dataset, "by": by}
+    record(tx, Entry("permit.opt_outs", time, did, {name: text for name, text in said.items() if text}))
 
 
 def _more(said: tuple[str, ...], text: str) -> tuple[str, ...]:
