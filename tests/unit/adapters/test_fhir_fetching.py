@@ -1,12 +1,15 @@
 """Resources fetched from a FHIR server: by export and by search, with its faults, to no other place."""
 
 import asyncio
+import errno
 import json
 import os
 import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from medspace import sdk
 from medspace.adapters.fhir.errors import (
@@ -25,6 +28,8 @@ from medspace.adapters.keys import SecretExposedError
 from medspace.app.main import main
 from medspace.core.errors import MedspaceError
 from tests.fhirserver import fresh, served
+
+PKCS8 = PrivateFormat.PKCS8
 
 
 class FastClock:
@@ -355,6 +360,70 @@ def test_a_replacement_that_was_interrupted_is_refused_to_readers_and_finished(
     assert {one["status"] for one in lines(tmp_path)} == {"amended"}
     with FhirFolder(tmp_path / "here").opened(), pytest.raises(FhirAwayError, match="another fetch"):
         fetched(file)
+
+
+def test_a_folder_that_cannot_be_written_is_said(server, settings, fetched, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FhirFolder, "part", full)
+        with pytest.raises(ResourcesRefusedError, match="disk is full"):
+            fetched(settings(server))
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "here").write_text("a file")
+    with pytest.raises(ResourcesRefusedError):
+        fetched(settings(server))
+
+
+def test_an_export_that_says_itself_that_something_is_missing_is_refused(server, settings, fetched):
+    for severity, refused in (("error", True), ("warning", False)):
+        fault = {"path": "jobs", "status": 200, "body": manifest(error=[{"url": "{base}/errors"}])}
+        outcome = json.dumps({"resourceType": "OperationOutcome", "issue": [{"severity": severity}]})
+        server.control(faults=[fault, {"path": "errors", "status": 200, "body": outcome}])
+        if refused:
+            with pytest.raises(FhirServerError, match="could not export everything"):
+                fetched(settings(server))
+        else:
+            assert fetched(settings(server))["resources"]["Patient"] == 0
+
+
+@pytest.mark.parametrize("body", ["{", "[]", bundle(entry=[{"request": {"method": "GET", "url": "Patient/p1"}}])])
+def test_a_list_of_deleted_resources_that_is_none_erases_nothing(server, settings, fetched, tmp_path, body):
+    file = settings(server)
+    fetched(file)
+    gone = {"path": "jobs", "status": 200, "body": manifest(deleted=[{"url": "{base}/gone"}])}
+    server.control(faults=[gone, {"path": "gone", "status": 200, "body": body}])
+    with pytest.raises(FhirServerError, match="list of deleted"):
+        fetched(file)
+    assert len(lines(tmp_path)) == 5
+
+
+def test_a_key_that_servers_do_not_take_is_refused(server, settings, fetched, tmp_path):
+    login = '\n[login]\nclient = "medspace"\nkey = "key.pem"\n'
+    rsa_key, small, curve = (
+        rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 1024),
+        ec.generate_private_key(ec.SECP256R1()),
+    )  # fmt: skip
+    for made, taken in ((rsa_key, True), (small, False), (curve, False), (None, False)):
+        content = b"no key" if made is None else made.private_bytes(Encoding.PEM, PKCS8, NoEncryption())
+        (tmp_path / "key.pem").unlink(missing_ok=True)
+        (tmp_path / "key.pem").write_bytes(content)
+        (tmp_path / "key.pem").chmod(0o600)
+        if taken:
+            server.control(auth="jwt", jwks=public_keys(tmp_path / "key.pem"))
+            assert fetched(settings(server, login))["resources"]["Patient"] == 5
+        else:
+            with pytest.raises(FhirSettingsError, match="P-384"):
+                fetched(settings(server, login), whole=True)
+
+
+@pytest.mark.parametrize("said", ["{}", "[]", '{"access_token": "a b\\n", "token_type": "mac"}', "<html>"])
+def test_what_is_no_token_is_refused(server, settings, fetched, tmp_path, said):
+    new_key(tmp_path / "key.pem")
+    server.control(auth="jwt", faults=[{"path": "token$", "status": 200, "body": said}])
+    with pytest.raises(FhirServerError, match="token"):
+        fetched(settings(server, '\n[login]\nclient = "medspace"\nkey = "key.pem"\n'))
 
 
 @pytest.mark.parametrize(

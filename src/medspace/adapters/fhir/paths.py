@@ -110,10 +110,8 @@ class Compiler:
                 made = _focus
             case Constant(name):
                 made = self._constant(name)
-            case ChildElement(of, name):
-                made = (
-                    self._walk(tree) if _is_step(tree) else _member(name) if of is None else self._choices(of, name)
-                )
+            case ChildElement():
+                made = self._walk(tree) if _is_step(tree) else _capital(tree.name)
             case Index(of, at):
                 made = _index(self.compile(of), self.compile(at))
             case Sign(minus, of):
@@ -123,10 +121,6 @@ class Compiler:
             case FunctionCall():
                 made = self._call(tree)
         return made
-
-    def _choices(self, of: Tree, name: str) -> Evaluate:
-        start = self.compile(of)
-        return lambda items, scope: _choice(start(items, scope), name)
 
     def _walk(self, tree: Tree) -> Evaluate:
         """All steps to plain elements and `first()` that stand in a row, as one closure."""
@@ -165,11 +159,10 @@ def _elements(items: Items, name: str) -> Items:
     """The elements of that name of each item, as one collection."""
     if len(items) == 1 and type(items[0]) is dict:  # what most steps of most paths meet
         value: Any = items[0].get(name)
-        kind = type(value)
-        if kind is str or kind is dict:
+        if value is None:
+            return _with_bare([None], items[0]["_" + name]) if "_" + name in items[0] else []
+        if type(value) is not list:
             return [value]
-        if value is None and "_" + name not in items[0]:
-            return []
     found = list[Any]()
     for item in items:
         if isinstance(item, dict):
@@ -194,12 +187,11 @@ def _with_bare(values: Items, beside: Any) -> Items:  # noqa: ANN401 - JSON
 
 def _choice(items: Items, name: str) -> Items:
     """The same of an element that JSON may name with its type."""
+    if len(items) == 1 and type(items[0]) is dict and name in items[0]:
+        return _elements(items, name)
     found = list[Any]()
     for item in items:
-        value = item.get(name) if type(item) is dict else None
-        if type(value) is str:
-            found.append(value)
-        elif isinstance(item, dict):
+        if isinstance(item, dict):
             names = [name] if name in item else [key for key in item if key.startswith(name) and type_in(key, name)]
             for key in names:
                 found += _elements([item], key)
@@ -207,31 +199,29 @@ def _choice(items: Items, name: str) -> Items:
 
 
 def _is_step(tree: Tree) -> TypeGuard[ChildElement | FunctionCall]:
-    """Whether a tree is a step to an element of one type, or `first()`."""
+    """Whether a tree is a step to an element, or `first()`; what starts with a capital may be a type."""
     if isinstance(tree, FunctionCall):
         return tree.name == "first" and not tree.arguments
-    if not isinstance(tree, ChildElement) or tree.name in CHOICES:
-        return False
-    return tree.of is not None or not tree.name[:1].isupper()
+    return isinstance(tree, ChildElement) and (tree.of is not None or not tree.name[:1].isupper())
 
 
 def _walked(start: Evaluate, names: Sequence[str]) -> Evaluate:
     """The steps of a path. As long as it leads from one item to one item, no collection is made."""
-    steps = tuple((place, name, "_" + name) for place, name in enumerate(names))
+    steps = tuple((place, name, "_" + name, name in CHOICES) for place, name in enumerate(names))
 
     def walked(items: Items, scope: PathScope) -> Items:
         found = start(items, scope)
         if len(found) != 1:
             return _steps(found, names)
         item = found[0]
-        for place, name, hidden in steps:
+        for place, name, hidden, choice in steps:
             if name == FIRST:
                 continue
             if type(item) is not dict:
                 return _steps([item], names[place:])
             value = item.get(name)
             if value is None:
-                return _steps([item], names[place:]) if hidden in item else []
+                return _steps([item], names[place:]) if choice or hidden in item else []
             if type(value) is list:
                 if len(value) != 1 or hidden in item or value[0] is None:
                     return _steps([item], names[place:])
@@ -244,19 +234,17 @@ def _walked(start: Evaluate, names: Sequence[str]) -> Evaluate:
 
 def _steps(items: Items, names: Sequence[str]) -> Items:
     for name in names:
-        items = items[:1] if name == FIRST else _elements(items, name)
+        take = _choice if name in CHOICES else _elements
+        items = items[:1] if name == FIRST else take(items, name)
     return items
 
 
-def _member(name: str) -> Evaluate:
-    """The elements that start an expression; a name of a type stands for the resource of that type."""
-    take = _choice if name in CHOICES else _elements
-    if not name[:1].isupper():
-        return lambda items, _: take(items, name)
+def _capital(name: str) -> Evaluate:
+    """What starts an expression with a capital: the resource of that type, else the elements of that name."""
 
     def typed(items: Items, _: PathScope) -> Items:
         here = [item for item in items if type(item) is dict and _is_type(item, name)]
-        return here or take(items, name)
+        return here or _elements(items, name)
 
     return typed
 
@@ -410,7 +398,10 @@ def _of_type(compiler: Compiler, call: FunctionCall, of: Evaluate) -> Evaluate:
 
 
 def _typed(items: Items, wanted: str, plain: str, kind: str) -> Items:
-    return _elements(items, wanted) or [item for item in _elements(items, plain) if is_of(item, kind)]
+    found = _elements(items, wanted)
+    if found or not any(isinstance(item, dict) and plain in item for item in items):
+        return found
+    return [item for item in _elements(items, plain) if is_of(item, kind)]
 
 
 def _type_name(call: FunctionCall) -> str:

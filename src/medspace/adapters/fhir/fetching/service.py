@@ -1,10 +1,11 @@
 """Fetch the resources of a server into a folder, as its settings say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medspace.adapters.fhir.errors import FhirSettingsError
+from medspace.adapters.fhir.errors import FhirSettingsError, ResourcesRefusedError
 from medspace.adapters.fhir.fetching.calls import FhirCalls
 from medspace.adapters.fhir.fetching.exporting import Export
 from medspace.adapters.fhir.fetching.folder import Fetched, FetchState, FhirFolder, Keeper
@@ -51,7 +52,7 @@ async def fetch(file: Path, path: Path, *, whole: bool = False, parts: FetchPart
     server, parts = read_settings(file), parts or FetchParts()
     folder, keeper = FhirFolder(path), Keeper.of(server)
     wanted = _wanted(server, keeper)
-    with folder.opened() as state:
+    with folder.opened() as state, _on_disk(path):
         if state.wanted != wanted or whole:
             state = FetchState(wanted)  # noqa: PLW2901 - what was known is of something else
         since = state.time
@@ -66,6 +67,15 @@ async def fetch(file: Path, path: Path, *, whole: bool = False, parts: FetchPart
             fetched, server.types, FetchState(wanted, fetched.time if server.way == "export" else "")
         )
     return {"resources": counts, "since": since, "until": fetched.time, "deleted": len(fetched.deleted)}
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[None]:
+    """What goes wrong with the folder itself, such as a full disk, in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise ResourcesRefusedError(path.name, 0, why(error)) from None
 
 
 async def _fetched(
