@@ -169,13 +169,18 @@ class Register:
         self, request: ConsentRequest, kits: Mapping[str, tuple[int, ...]], now: int, upto: int, *, after_death: bool
     ) -> Reached:
         answer, until = self._answering(request, now)
-        found = [patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ALLOW]
-        undecided = frozenset(patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ABSTAIN)
+        found, undecided = [], []
+        for patient, kit in kits.items():
+            said = answer(kit)
+            if said is ConsentAnswer.ALLOW:
+                found.append(patient)
+            elif said is ConsentAnswer.ABSTAIN:
+                undecided.append(patient)
         out = {one for one in self._after(upto) if answer(self._kit(one, upto)) is not ConsentAnswer.ALLOW}
         if not after_death:
             out |= {patient for patient, since in self._dead.items() if since <= now}
             until = min([until, *(since for since in self._dead.values() if since > now)])
-        return Reached(frozenset(found) - out, undecided - out, until)
+        return Reached(frozenset(found) - out, frozenset(undecided) - out, until)
 
     def _answering(self, request: ConsentRequest, now: int) -> tuple[Callable[[tuple[int, ...]], ConsentAnswer], int]:
         """A function that answers for a kit, and until when the answers hold."""
