@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from medspace.app.verbs import tree
 from tests.e2e.space import ASSET, TASK, hospital, staged
 from tests.e2e.test_permits import UNTIL, application, problem, seen
 
@@ -90,3 +92,31 @@ def test_while_the_authority_is_down_the_last_answer_holds_until_it_expires(stag
     assert clinic.stop_opt_outs(ASSET)["followed"] is False
     assert clinic.opt_outs(ASSET)["values"] == 1  # what was named by hand
     assert problem(lambda: clinic.refresh_opt_outs(ASSET))["code"] == "optouts.not_followed"
+
+
+def test_the_story_on_the_command_line(stage, tmp_path):
+    authority, south = (str(stage.nodes[key].file) for key in ("authority", "south"))
+    persons, patients, bad = (tmp_path / name for name in ("persons.txt", "patients.csv", "bad.csv"))
+    persons.write_text("1000-050\n\n1000-051\n")
+    patients.write_text("\n".join(",".join(pair) for pair in SOUTH.items()))
+    bad.write_text("p2-1,1000-041\np2-1,1000-042\n")
+
+    def run(*words, fails=False):
+        done = CliRunner().invoke(tree(), ["optouts", *words, *([] if "--json" in words else ["--json"])])
+        assert (done.exit_code != 0) is fails, done.output
+        return {} if fails else json.loads(done.stdout)
+
+    before = stage.space("authority").opt_out_registry()["version"]
+    assert run("out", "--file", str(persons), "--config", authority) == {"count": 2, "version": before + 2}
+    assert run("back", "--person", "1000-051", "--config", authority)["count"] == 1
+    did = stage.nodes["south"].did
+    allowed = run("allow", did, "90", "--config", authority)["hospitals"]
+    assert next(one["most"] for one in allowed if one["hospital"] == did) == 90
+    told = run("follow", ASSET, "--column", "person", "--file", str(patients), "--config", south)
+    assert told["datasets"][0]["out"] == 2
+    run("follow", ASSET, "--column", "person", "--file", str(bad), "--config", south, fails=True)
+    run("follow", ASSET, "--column", "person", "--file", str(tmp_path), "--config", south, fails=True)
+    assert run("refresh", ASSET, "--config", south)["datasets"][0]["version"] == before + 3
+    assert run("list", "--config", south)["datasets"][0]["persons"] == 60
+    assert run("stop", ASSET, "--config", south)["followed"] is False
+    assert run("registry", "--config", authority)["persons"] >= 1

@@ -37,6 +37,12 @@ def leaf(salt: bytes, use: str) -> bytes:
     return hmac.digest(salt, use.encode(), "sha256")
 
 
+def all_leaves(salts: Iterable[bytes], use: str) -> list[bytes]:
+    """The leaves of patients in the tree of a use; none of a patient without a salt."""
+    said = use.encode()
+    return [hmac.digest(salt, said, "sha256") for salt in salts if salt]
+
+
 def filled(leaves: Iterable[bytes], secret: bytes, use: str) -> list[bytes]:
     """The sorted leaves of a tree: those of patients, both ends, and nobody's, up to a multiple of ten."""
     found = {FIRST, LAST, *leaves}

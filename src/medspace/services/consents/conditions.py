@@ -148,8 +148,8 @@ class ConsentCondition(Neutral):
         found = self._trees.get(key)
         if found is None:
             secret = self._grounds.holder.notebook.sealer.key("consent", use)
-            salts = self._register.salts(tx, patients)
-            leaves = commitments.filled((commitments.leaf(salt, use) for salt in salts if salt), secret, use)
+            mine = commitments.all_leaves(self._register.salts(tx, patients), use)
+            leaves = commitments.filled(mine, secret, use)
             found = self._trees[key] = (commitments.root(leaves), leaves)
             if len(self._trees) > _KEPT:
                 self._trees.popitem(last=False)

@@ -174,8 +174,7 @@ class Register:
         self, request: ConsentRequest, kits: Mapping[str, tuple[int, ...]], now: int, upto: int, *, after_death: bool
     ) -> Reached:
         answer, until = self._answering(request, now)
-        found = [patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ALLOW]
-        undecided = frozenset(patient for patient, kit in kits.items() if answer(kit) is ConsentAnswer.ABSTAIN)
+        found, undecided = self._parted(kits, answer)
         before = {one: answer(self._kit(one, upto)) for one in self._after(upto)}
         new = {one for one, said in before.items() if said is not ConsentAnswer.ALLOW}
         unheard = {one for one in new if before[one] is not ConsentAnswer.ABSTAIN}
@@ -183,7 +182,20 @@ class Register:
         if not after_death:
             dead = {patient for patient, since in self._dead.items() if since <= now}
             until = min([until, *(since for since in self._dead.values() if since > now)])
-        return Reached(frozenset(found) - new - dead, undecided - unheard - dead, until)
+        return Reached(frozenset(found) - new - dead, frozenset(undecided) - unheard - dead, until)
+
+    def _parted(
+        self, kits: Mapping[str, tuple[int, ...]], answer: Callable[[tuple[int, ...]], ConsentAnswer]
+    ) -> tuple[list[str], list[str]]:
+        """Those whom it reaches, and those on whom a person has to decide; in one pass, there may be many."""
+        found, undecided = list[str](), list[str]()
+        for patient, kit in kits.items():
+            said = answer(kit)
+            if said is ConsentAnswer.ALLOW:
+                found.append(patient)
+            elif said is ConsentAnswer.ABSTAIN:
+                undecided.append(patient)
+        return found, undecided
 
     def _answering(self, request: ConsentRequest, now: int) -> tuple[Callable[[tuple[int, ...]], ConsentAnswer], int]:
         """A function that answers for a kit, and until when the answers hold."""

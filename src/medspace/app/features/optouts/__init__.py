@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medspace.app.features.optouts.service import OptOutsService
     from medspace.app.node.feature import Later
     from medspace.app.node.node import Node
+    from medspace.app.node.pages import PortalPages
     from medspace.core.store import Collection
     from medspace.ledger.kinds import EntryKind
 
@@ -57,6 +58,12 @@ def _public(node: "Node", optouts: "Later[OptOutsService]") -> "list[Route]":
     return OptOutsDoor(node, optouts).routes()
 
 
+def _pages() -> "PortalPages":
+    from medspace.app.features.optouts.pages import PAGES
+
+    return PAGES
+
+
 def _verbs(app: "typer.Typer") -> None:
     from medspace.app.features.optouts import verbs
 
@@ -85,6 +92,7 @@ FEATURE = Feature(
     service=_service,
     routes=_routes,
     public=_public,
+    pages=_pages,
     verbs=_verbs,
     client=client,
     work=_work,

@@ -57,7 +57,7 @@ def routes(optouts: OptOutsService) -> APIRouter:
 
     @routes.get("/optouts/datasets", **needs(*READERS))
     async def datasets() -> Response:
-        return json_response({"datasets": await optouts.datasets()})
+        return json_response({"datasets": await optouts.datasets(), "registry": optouts.keeps})
 
     @routes.post("/optouts/follow/{dataset:path}", **needs(Scope.TERMS))
     async def follow(dataset: str, body: FollowBody, by: Acting) -> Response:

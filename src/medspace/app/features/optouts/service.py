@@ -123,8 +123,13 @@ class OptOutsService:
             self._sets[hospital] = known
         return known
 
+    @property
+    def keeps(self) -> bool:
+        """Whether this connector keeps the registry: it is the authority."""
+        return self.node.authority is not None
+
     def _insist_registry(self) -> None:
-        if self.node.authority is None:
+        if not self.keeps:
             raise NoRegistryError(did=self.node.did)
 
     # --- a hospital ------------------------------------------------------------------------------------------
