@@ -9,7 +9,10 @@ from datetime import timedelta
 import pytest
 
 from medspace.app.features.permits.kinds import KINDS
+from medspace.app.features.permits.people import NamedPeople
+from medspace.connector.model import AGREEMENTS
 from medspace.connector.usage.conditions import PERMITTED
+from medspace.core.actors import ActorKind
 from medspace.core.clock import stamp
 from medspace.core.credentials import Proved
 from medspace.core.errors import MedspaceError
@@ -18,8 +21,9 @@ from medspace.ledger import kinds
 from medspace.services.permits import rules, service
 from medspace.services.permits.conditions import PermitCondition
 from medspace.services.permits.credential import claims_of
-from medspace.services.permits.errors import PermitDecisionError
-from medspace.services.permits.model import Application, PermitCase, PermitDataset, PermitState, Side
+from medspace.services.permits.errors import PermitDecisionError, PersonNotNamedError
+from medspace.services.permits.model import CASES, Application, PermitCase, PermitDataset, PermitState, Side
+from medspace.services.tokens.model import ACTORS, KnownActor
 from tests.unit.connector.uses import ASSET, HOLDER, NOW, PURPOSE, USER, House, call
 
 BODY, OTHER = "did:web:body.example", "did:web:other.example"
@@ -213,3 +217,94 @@ async def test_nobody_is_named_for_whom_nothing_was_applied(people):
     with pytest.raises(PermitDecisionError):
         rules.check_decision(case, replace(rules.granting(asked, "Yes.", NOW), people=people), NOW)
     assert "Ada" not in str(rules.public(replace(case, decision=rules.granting(asked, "Yes.", NOW)), "User", NOW))
+
+
+# --- who sits at the applicant's connector ---------------------------------------------------------------------
+
+BEGUN = "data permits: uses begun at the applicant by persons whom none names"
+PERSONS = {
+    "another person": "Eve Example",
+    "applied for, not granted": "Bo Example",
+    "named by a permit that is over": "Cy Example",
+    "named for another dataset": "Di Example",
+    "a letter that looks alike": "Аda Example",
+}
+
+
+def granted(name, people, until=NOW + DAY, dataset=ASSET):
+    """A case at the applicant, granted to these people."""
+    asked = application(people=people, datasets=(PermitDataset(HOLDER, dataset),))
+    decision = replace(rules.granting(asked, "Yes.", NOW), until=stamp(until))
+    time = stamp(NOW)
+    return PermitCase(name, Side.APPLICANT, USER, BODY, PermitState.GRANTED, asked, time, time, decision=decision)
+
+
+class Applicant:
+    """The connector of a member with permits, and whoever sits at it."""
+
+    def __init__(self, house):
+        self.house, self.looks = house, NamedPeople(house.clock)
+
+    @classmethod
+    async def ready(cls, *cases):
+        house = Hospital()
+        await house.agree()
+        kept = cases or (
+            granted("1", ("Ada Example",)),
+            granted("2", ("Cy Example",), until=NOW),
+            granted("3", ("Di Example",), dataset="lungs"),
+        )
+
+        def keep(tx):
+            for one in kept:
+                tx.insert(CASES, one)
+
+        await house.database.write(keep)
+        return cls(house)
+
+    async def begins(self, name, kind=ActorKind.PERSON, looks=None):
+        """Whether somebody of this name begins a use."""
+
+        def work(tx):
+            actor = tx.find(ACTORS, where={"kind": kind.value, "named": name})
+            by = actor[0].id if actor else f"actor:{name}"
+            if not actor:
+                tx.insert(ACTORS, KnownActor(by, kind, name, stamp(NOW)))
+            (agreement,) = tx.find(AGREEMENTS)
+            (looks or self.looks)(tx, agreement, by)
+
+        try:
+            await self.house.database.write(work)
+        except PersonNotNamedError:
+            return False
+        return True
+
+
+async def begun(looks=None):
+    applicant = await Applicant.ready()
+    return sum([await applicant.begins(name, looks=looks) for name in PERSONS.values()])
+
+
+async def test_whom_no_permit_names_begins_no_use(attack_report):
+    got = await begun()
+    attack_report(BEGUN, got=got, of=len(PERSONS), unit="uses")
+    assert got == 0
+
+
+async def test_where_nobody_looks_each_of_them_does(attack_report):
+    got = await begun(lambda tx, agreement, by: None)
+    attack_report(BEGUN, control=got, of=len(PERSONS), unit="uses")
+    assert got == len(PERSONS)
+
+
+@pytest.mark.parametrize("name", ["Ada Example", " ada  EXAMPLE", "Ada\u3000Example", "Ａda Example"])
+async def test_a_name_is_the_same_however_it_is_typed(name):
+    assert await (await Applicant.ready()).begins(name)
+
+
+async def test_the_owner_and_programs_are_no_persons_and_without_a_permit_the_holder_refuses():
+    applicant = await Applicant.ready()
+    assert await applicant.begins("cron", ActorKind.PROGRAM)
+    assert await applicant.begins("owner", ActorKind.OWNER)
+    none = await Applicant.ready(granted("1", ("Ada Example",), until=NOW))
+    assert await none.begins("Eve Example")

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from medspace.app.compose.sdk import Space
 from medspace.app.doors.sdk import SpaceError
 from medspace.app.main import main
 from medspace.connector.usage.model import JOBS
@@ -27,6 +28,7 @@ def stage(tmp_path_factory):
         stage.add("lab", Holding(table(3), terms={"credentials": [f"EthicsApproval@{ethics}?study=heart"]}))
         stage.add("user")
         stage.add("other")
+        stage.add("clerk")
         stage.open()
         stage.admit()
         authority = stage.space("authority")
@@ -135,6 +137,35 @@ def test_a_law_that_is_named_opens_the_rows_of_who_opted_out(stage, capsys):
     (public,) = [one for one in user.permit_register(stage.nodes["body"].did) if one["id"] == case]
     assert public["opt_outs"] == LAW
     body.revoke_permit(case, "It is over.")
+
+
+def test_at_the_applicant_only_a_person_whom_the_permit_names_begins_a_use(stage):
+    """The data holder cannot tell who sits there, so the applicant's own connector looks."""
+    owner, body, ward = stage.space("clerk"), stage.space("body"), stage.space("ward")
+    ward.set_opt_outs(ASSET, "person", ["p4-0", "p4-1"])
+    datasets = [{"holder": stage.nodes["ward"].did, "dataset": ASSET}]
+    case = owner.apply_for_permit(stage.nodes["body"].did, application(stage, datasets=datasets))["id"]
+    seen(lambda: body.permit(case))
+    body.decide_permit(case, "It serves science.", granted=True, less={"people": ["Ada Example"]})
+    seen(lambda: owner.permit(case)["state"] == "granted")
+    seen(lambda: ward.received_credentials(subject=stage.nodes["clerk"].did))
+    agreement = stage.agree("clerk", "ward")
+    named, other = (
+        Space(stage.nodes["clerk"].private_url, owner.new_token(name, ["read", "use"], person=True)["text"])
+        for name in ("ada  EXAMPLE", "Bo Example")
+    )
+    assert problem(lambda: other.request(agreement, "medspace:train"))["code"] == "permits.person"
+    with pytest.raises(SpaceError) as caught:
+        other.train(TASK, [agreement], wait=60)
+    assert "permits.person" in str(caught.value.problem)
+    use = named.request(agreement, "medspace:train")
+    seen(lambda: named.use(use["id"])["state"] == "STARTED")
+    owner.request(agreement, "medspace:train")  # its owner is no person, and answers for it
+    body.revoke_permit(case, "It is over.")
+    refused = problem(lambda: other.request(agreement, "medspace:train"))
+    assert refused["code"] == "permit.over"  # no permit is left that could name anybody: the data holder refuses
+    named.close()
+    other.close()
 
 
 def _open(stage, key):

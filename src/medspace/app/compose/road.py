@@ -82,7 +82,10 @@ class Road:
         quota = config.quotas
         quotas = Quotas(quota.negotiations, quota.transfers, quota.megabytes << 20)
         self.negotiations = Negotiations(database, negotiation_steps, self.dispatcher, self._check, quotas)
-        self.transfers = Transfers(database, transfer_steps, self.dispatcher, self._check, quotas)
+        objections = [one.objections(base.clock) for one in base.parts.features if one.objections is not None]
+        self.transfers = Transfers(
+            database, transfer_steps, self.dispatcher, self._check, quotas, objections=objections
+        )
         self.ending = StaleEnding(
             database, self.negotiations, self.transfers, base.clock, timedelta(days=quota.idle_days)
         )

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from medspace.app.node.node import Node, Standing
     from medspace.app.node.pages import PortalPages
     from medspace.app.node.sources import Scheme
+    from medspace.connector.transfer.service import Objection
     from medspace.connector.usage.conditions import Maker
     from medspace.connector.usage.service import Makers
+    from medspace.core.clock import Clock
     from medspace.core.store import Collection, Transaction
     from medspace.core.text import Text
     from medspace.ledger.kinds import EntryKind
@@ -55,6 +57,7 @@ class Feature(Generic[S]):
     - `collections`: the records that it keeps; `migrations`: the folder of the files that create their tables.
     - `engines`: what it serves near the data, by DSP format and task name; `algorithms`: what runs compute.
     - `conditions`: its reasons to refuse or limit a use; `sources`: where data may be kept, by address scheme.
+    - `objections`: its reasons not to let somebody here begin a use of the data of others.
     - `knows`: what it adds to the facts about a participant; looked up for each decision.
     - `kinds`: the kinds of entries that it writes into the log; `codes`: the codes with which it refuses others.
     - `service`: creates the object that its doors call, once per connector, on first use.
@@ -78,6 +81,7 @@ class Feature(Generic[S]):
     algorithms: "tuple[Callable[[], Algorithm], ...]" = ()
     conditions: "Callable[[], tuple[Maker, ...]]" = _no_conditions
     sources: "Mapping[str, Scheme]" = field(default_factory=dict)
+    objections: "Callable[[Clock], Objection] | None" = None
     knows: "Callable[[], Knows] | None" = None
     kinds: "Callable[[], tuple[EntryKind, ...]] | None" = None
     codes: "Callable[[], Iterable[str]] | None" = None

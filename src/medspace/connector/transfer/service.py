@@ -1,11 +1,13 @@
 """Transfers for the rest of the connector: the protocol endpoint, and decisions by people and usage control."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from medspace.connector import wire
 from medspace.connector.dispatch.outbox import ProcessUpdate
 from medspace.connector.errors import UnknownAgreementError
-from medspace.connector.model import AGREEMENTS, NEGOTIATIONS, Reaction, Transfer, TransferState
+from medspace.connector.model import AGREEMENTS, NEGOTIATIONS, Agreement, Reaction, Transfer, TransferState
 from medspace.connector.process.service import Processes
 from medspace.connector.states import DeliveryStateOf
 from medspace.connector.transfer.rules import TransferMessage
@@ -20,11 +22,16 @@ SUSPENDED, ENDED = "transfer.suspended", "transfer.ended"  # ended by a person, 
 CODES = frozenset({SUSPENDED, ENDED})
 
 
+# In a transaction, of an agreement, for whoever wants to use it: raises a RefusedError where it must not be.
+Objection: TypeAlias = Callable[[Transaction, Agreement, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Transfers(Processes[Transfer, TransferMessage]):
     """The use cases of transfers."""
 
     steps: TransferSteps
+    objections: Sequence[Objection] = ()
 
     # --- the protocol's door ----------------------------------------------------------------------------------
 
@@ -69,6 +76,7 @@ class Transfers(Processes[Transfer, TransferMessage]):
             MessageError: `kind` cannot be a format.
             UnknownAgreementError: there is no such agreement, or no address is known for it.
             DuplicateRecordError: there is a transfer with this pid.
+            RefusedError: something here objects to a use by `by`.
         """
         pushed = wire.data_address(data_address)
 
@@ -76,6 +84,8 @@ class Transfers(Processes[Transfer, TransferMessage]):
             agreement = tx.get(AGREEMENTS, agreement_id)
             if agreement is None:
                 raise UnknownAgreementError(agreement=agreement_id)
+            for objection in self.objections:
+                objection(tx, agreement, by)
             negotiation = tx.get(NEGOTIATIONS, agreement.negotiation)
             base = address or (negotiation.address if negotiation is not None else None)
             if base is None:

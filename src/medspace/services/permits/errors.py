@@ -9,6 +9,7 @@ InvalidInputError
 RefusedError
  |- CaseStateError           what is asked for cannot be done with a case as it stands, or by this side
  |- NoAccessBodyError        this connector grants no permits
+ |- PersonNotNamedError      a person here wants to use data whose permit names others
  `- CaseRewrittenError       the other side says something else than before
 """
 
@@ -78,3 +79,11 @@ class CaseRewrittenError(RefusedError):
     code = "permits.rewritten"
     sentence = msgid("What was said about the application {case} before is not what is said now.")
     next_step = msgid("Keep both; ask the other side what happened.")
+
+
+class PersonNotNamedError(RefusedError):
+    """A person here wants to use data whose permit names others."""
+
+    code = "permits.person"
+    sentence = msgid("The data permit for {dataset} does not name you.")
+    next_step = msgid("Let one of the people work with it whom the permit names: `medspace permits show` lists them.")

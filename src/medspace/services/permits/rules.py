@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from unicodedata import normalize
 
 from medspace.core.canonical import JsonObject
 from medspace.core.clock import instant, stamp
@@ -18,7 +19,15 @@ from medspace.services.permits.errors import (
     IncompleteError,
     PermitDecisionError,
 )
-from medspace.services.permits.model import SEND, Application, PermitCase, PermitDecision, PermitState, Side
+from medspace.services.permits.model import (
+    SEND,
+    Application,
+    PermitCase,
+    PermitDataset,
+    PermitDecision,
+    PermitState,
+    Side,
+)
 
 # Which state may follow which, by what is done and by whom. What has ended stays ended.
 MOVES: Mapping[tuple[PermitState, str], PermitState] = {
@@ -191,6 +200,22 @@ def standing(case: PermitCase, now: datetime) -> str:
     if case.state is PermitState.GRANTED and decision is not None and now >= instant(decision.until):
         return "expired"
     return case.state.value
+
+
+def opens(case: PermitCase, dataset: PermitDataset, now: datetime) -> bool:
+    """Whether the permit of a case opens a dataset now."""
+    granted = standing(case, now) == PermitState.GRANTED.value
+    return granted and case.decision is not None and dataset in case.decision.datasets
+
+
+def names(case: PermitCase, person: str) -> bool:
+    """Whether a permit names a person: the same name, whatever its capitals, spaces and encoding."""
+    people = () if case.decision is None else case.decision.people
+    return bool(person.strip()) and _plain(person) in map(_plain, people)
+
+
+def _plain(name: str) -> str:
+    return " ".join(normalize("NFKC", name).casefold().split())
 
 
 # --- what each side hears of the other -------------------------------------------------------------------------

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from medspace.app.node.feature import Later
     from medspace.app.node.node import Node
     from medspace.app.node.pages import PortalPages
+    from medspace.connector.transfer.service import Objection
     from medspace.connector.usage.conditions import Maker
+    from medspace.core.clock import Clock
     from medspace.core.store import Collection
     from medspace.ledger.kinds import EntryKind
 
@@ -32,6 +34,12 @@ def _conditions() -> "tuple[Maker, ...]":
     from medspace.services.permits.conditions import PermitCondition
 
     return (PermitCondition,)
+
+
+def _objections(clock: "Clock") -> "Objection":
+    from medspace.app.features.permits.people import NamedPeople
+
+    return NamedPeople(clock)
 
 
 def _kinds() -> "tuple[EntryKind, ...]":
@@ -95,6 +103,7 @@ FEATURE = Feature(
     collections=_collections,
     migrations=Path(__file__).with_name("migrations"),
     conditions=_conditions,
+    objections=_objections,
     kinds=_kinds,
     codes=_codes,
     service=_service,

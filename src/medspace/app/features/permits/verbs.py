@@ -253,6 +253,8 @@ def _whole(screen: Screen, one: JsonObject) -> tuple[str, ...]:
         Text(msgid("purposes: {purposes}"), {"purposes": screen.typed(*one["purposes"])}),
         Text(msgid("from {since} until {until}"), {"since": asked["since"], "until": asked["until"]}),
     ]
+    people = asked["people"] if decision is None else decision["people"] or asked["people"]
+    lines.append(Text(msgid("people: {people}"), {"people": ", ".join(people)}))
     for turn in one["talk"]:
         lines.append(Text(msgid("asked: {text}"), {"text": turn["question"]}))
         lines += [Text(msgid("answered: {text}"), {"text": turn["answer"]})] if turn["answer"] else []
