@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from medspace.core.text import Text, msgid
-from medspace.policy.credentials import MEMBERSHIP
 
 MOST_DAYS = 3660
 LONGEST_TYPE = 64  # characters, as in terms
@@ -74,6 +73,8 @@ def flaws(settings: CredentialSettings) -> Iterator[Text]:
 
 
 def _flaw(one: IssuedType) -> Text | None:
+    from medspace.policy.credentials import MEMBERSHIP  # noqa: PLC0415 - most configurations do without it
+
     if not (one.type.isascii() and one.type.isidentifier() and len(one.type) <= LONGEST_TYPE):
         return Text(msgid("its type is not a name"))
     if one.type == MEMBERSHIP:
