@@ -52,6 +52,9 @@ def test_who_opted_out_at_the_authority_stays_out_and_no_hospital_has_a_list(sta
     assert authority.opt_persons_in(["1000-003"])["version"] == 5
     clinic.set_opt_outs(ASSET, "person", ["p1-9"])  # by hand, beside the registry
     assert clinic.refresh_opt_outs(ASSET)["out"] == 2
+    shown = clinic.opt_outs(ASSET)
+    assert (shown["values"], shown["listed"]) == (1, 2)
+    assert shown["expires"]
     refused = problem(lambda: user.train({**TASK, "max_rounds": 19}, [agreement], wait=60))
     assert refused["code"] == "use.changed"  # of so few changes no new answer tells
     hospitals = {one["hospital"]: one["asked"] for one in authority.opt_out_registry()["hospitals"]}

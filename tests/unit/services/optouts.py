@@ -68,9 +68,13 @@ class Hospital:
         await self.name(persons)
         return self
 
-    async def name(self, persons):
+    async def name(self, persons, *, add=False, column=COLUMN):
         of = following.named(self.key, persons)
-        await self.database.write(lambda tx: following.follow(tx, self.sealer, ASSET, AUTHORITY, COLUMN, of))
+
+        def unit(tx):
+            return following.follow(tx, self.sealer, ASSET, AUTHORITY, column, of, add=add)
+
+        return await self.database.write(unit)
 
     async def refresh(self):
         one = await self.database.read(lambda tx: following.followed(tx, ASSET))

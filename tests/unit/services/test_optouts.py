@@ -82,6 +82,19 @@ async def test_one_person_may_have_several_rows(authority):
     assert (await hospital.permits()).listed == ("a", "b")
 
 
+async def test_persons_are_added_to_those_before_and_an_earlier_answer_counts_until_it_is_asked(
+    hospital, monkeypatch
+):
+    await hospital.refresh()
+    assert (await hospital.name({"row-3b": "ID3", "row-99": "id 99"}, add=True)).persons == 21
+    assert len((await hospital.permits()).asked) == 20
+    await hospital.refresh()
+    assert (await hospital.permits()).listed == ("row-3", "row-3b", "row-4", "row-99")
+    assert await code(hospital.name({"a": "id 1"}, add=True, column="other")) == "optouts.not_followed"
+    monkeypatch.setattr(following, "MOST_OF_DATASET", 22)
+    assert await code(hospital.name({"row-100": "id 100"}, add=True)) == "optouts.persons"
+
+
 @pytest.mark.parametrize(
     "flaw", ["signer", "hospital", "question", "older", "expired", "later", "stranger", "kind", "nothing"]
 )

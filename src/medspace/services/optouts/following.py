@@ -93,10 +93,10 @@ def named(key: bytes, persons: Mapping[str, str]) -> dict[str, list[str]]:
     """Which values of a column stand for which pseudonym; `persons` has the identifier of each value.
 
     Raises:
-        OptOutPersonError: there are none, too many, or one that cannot be used.
+        OptOutPersonError: there are none, or one that cannot be used.
     """
-    if not 0 < len(persons) <= MOST_OF_DATASET:
-        raise OptOutPersonError(reason=Text(msgid("there are none, or too many")))
+    if not persons:
+        raise OptOutPersonError(reason=Text(msgid("there are none")))
     found: dict[str, list[str]] = {}
     for value, identifier in persons.items():
         found.setdefault(pseudonyms.pseudonym(key, pseudonyms.normal(identifier)), []).append(value)
@@ -104,11 +104,32 @@ def named(key: bytes, persons: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def follow(
-    tx: Transaction, sealer: Sealer, dataset: str, did: str, column: str, of: Mapping[str, Sequence[str]]
+    tx: Transaction,
+    sealer: Sealer,
+    dataset: str,
+    did: str,
+    column: str,
+    of: Mapping[str, Sequence[str]],
+    *,
+    add: bool,
 ) -> FollowedDataset:
-    """Have a dataset follow the registry; `of` are the values of each pseudonym. Nothing is known of them yet."""
-    sealed = sealer.seal(msgspec.json.encode(of), f"opt-outs of {dataset}")
-    new, old = FollowedDataset(dataset, did, column, len(of), sealed), tx.get(FOLLOWED, dataset)
+    """Have a dataset follow the registry; `of` are the values of each pseudonym, in place of those before or beside.
+
+    Until it is asked, an earlier answer counts for those about whom it was.
+
+    Raises:
+        OptOutPersonError: there are too many.
+        NotFollowedError: nothing is there to add to, or it is known by another column.
+    """
+    old = tx.get(FOLLOWED, dataset)
+    if add and (old is None or old.column != column):
+        raise NotFollowedError(dataset=dataset[:200])
+    known: dict[str, Sequence[str]] = {**values_of(sealer, old)} if add and old is not None else {}
+    known |= {name: sorted({*known.get(name, ()), *values}) for name, values in of.items()}
+    if sum(map(len, known.values())) > MOST_OF_DATASET:
+        raise OptOutPersonError(reason=Text(msgid("there are too many")))
+    sealed = sealer.seal(msgspec.json.encode(known), f"opt-outs of {dataset}")
+    new = FollowedDataset(dataset, did, column, len(known), sealed)
     if old is None:
         tx.insert(FOLLOWED, new)
         return new

@@ -29,10 +29,12 @@ class AllowanceBody(Body):
 
 
 class FollowBody(Body):
-    """The column that names persons, and the identifier of each of its values."""
+    """The column that names persons, and the identifier of each of its values; beside those before; asked at once."""
 
     column: Text
-    persons: Annotated[dict[Text, Text], Field(max_length=100_000)]
+    persons: Annotated[dict[Text, Text], Field(max_length=10_000)]
+    add: bool = False
+    ask: bool = True
 
 
 def routes(optouts: OptOutsService) -> APIRouter:
@@ -61,7 +63,9 @@ def routes(optouts: OptOutsService) -> APIRouter:
 
     @routes.post("/optouts/follow/{dataset:path}", **needs(Scope.TERMS))
     async def follow(dataset: str, body: FollowBody, by: Acting) -> Response:
-        return json_response(await optouts.follow(dataset, body.column, body.persons, by=by.id))
+        return json_response(
+            await optouts.follow(dataset, body.column, body.persons, add=body.add, ask=body.ask, by=by.id)
+        )
 
     @routes.post("/optouts/refresh/{dataset:path}", **needs(Scope.TERMS))
     async def refresh(dataset: str, by: Acting) -> Response:

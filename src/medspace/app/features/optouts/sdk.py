@@ -1,10 +1,13 @@
 """The SDK's methods on opt-outs at an authority."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from medspace.app.doors.sdk import Client
 from medspace.core.canonical import JsonObject
 from medspace.core.paths import path
+
+BATCH = 5_000  # persons that are sent at once
 
 
 class OptOutsClient(Client):
@@ -31,7 +34,11 @@ class OptOutsClient(Client):
 
         `persons` has the identifier of the person for each value of the column. Rows with other values stay out too.
         """
-        return self._post(path("optouts", "follow", dataset), {"column": column, "persons": dict(persons)})
+        pairs, found = list(persons.items()), dict[str, Any]()
+        for at in range(0, max(1, len(pairs)), BATCH):
+            said: JsonObject = {"column": column, "persons": dict(pairs[at : at + BATCH]), "add": at > 0}
+            found = self._post(path("optouts", "follow", dataset), said | {"ask": at + BATCH >= len(pairs)})
+        return found
 
     def refresh_opt_outs(self, dataset: str) -> JsonObject:
         """As a hospital, ask the authority about a dataset anew."""

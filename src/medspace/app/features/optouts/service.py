@@ -134,13 +134,17 @@ class OptOutsService:
 
     # --- a hospital ------------------------------------------------------------------------------------------
 
-    async def follow(self, dataset: str, column: str, persons: Mapping[str, str], *, by: str) -> JsonObject:
+    async def follow(
+        self, dataset: str, column: str, persons: Mapping[str, str], *, add: bool, ask: bool, by: str
+    ) -> JsonObject:
         """Have a dataset leave out who opted out at the registry; `persons` has the identifier of each value.
 
-        The identifiers are forgotten once the pseudonyms are made of them.
+        They take the place of those before, or are added to them; the registry is asked at once, or later. The
+        identifiers are forgotten once the pseudonyms are made of them.
 
         Raises:
-            OptOutPersonError: an identifier cannot be used.
+            OptOutPersonError: an identifier cannot be used, or there are too many.
+            NotFollowedError: nothing is there to add to.
             RegistryAwayError, OptOutAnswerError, TooManyAskedError: the registry does not answer so far.
             OptOutsError: opt-outs by another column were named by hand.
         """
@@ -148,8 +152,10 @@ class OptOutsService:
         node, did = self.node, self.node.config.space.authority
         key = await self._key(did)
         of = await asyncio.to_thread(following.named, key, persons)
-        await node.database.write(lambda tx: following.follow(tx, node.sealer, dataset, did, column, of))
-        return await self.refresh(dataset, by=by)
+        made = await node.database.write(
+            lambda tx: following.follow(tx, node.sealer, dataset, did, column, of, add=add)
+        )
+        return await self.refresh(dataset, by=by) if ask else _shown(made)
 
     async def refresh(self, dataset: str, *, by: str = "") -> JsonObject:
         """Ask the registry about everybody in a dataset anew.

@@ -217,13 +217,16 @@ class Permits:
         """What is known of opt-outs of a dataset; the values themselves are shown to nobody."""
         found = await self.node.database.read(lambda tx: tx.get(OPT_OUTS, dataset))
         if found is None:
-            return {"dataset": dataset, "said": False, "column": None, "values": 0, "changed": None}
+            unsaid = {"dataset": dataset, "said": False, "column": None, "values": 0, "changed": None}
+            return unsaid | {"listed": 0, "expires": None}
         return {
             "dataset": dataset,
             "said": True,
             "column": found.column,
             "values": len(found.values),
             "changed": found.changed,
+            "listed": len(found.listed),
+            "expires": found.expires or None,
         }
 
     # --- for everybody ---------------------------------------------------------------------------------------

@@ -203,7 +203,8 @@ def opt_outs(
     values = [*(value or ()), *(_lines(file) if file is not None else ())]
     with session(client, config, json=json, language=lang) as (space, screen):
         found = space.set_opt_outs(dataset, column, values) if column else space.opt_outs(dataset)
-        facts = {"dataset": dataset, "count": found["values"], "column": found["column"] or "-"}
+        count = found["values"] + found["listed"]  # by hand, and by a registry
+        facts = {"dataset": dataset, "count": count, "column": found["column"] or "-"}
         said = msgid("Of {dataset}, the rows with one of {count} values of {column} stay out of what permits open.")
         unsaid = msgid("Nothing was said of opt-outs of {dataset}, so permits open none of it.")
         screen.show(found, lambda: screen.line(Text(said if found["said"] else unsaid, facts)))
