@@ -27,6 +27,9 @@ from medspace.adapters.fhir.ndjson import SWAPPING, types_in
 from medspace.adapters.keys import SecretExposedError
 from medspace.app.main import main
 from medspace.core.errors import MedspaceError
+from medspace.policy.consent import reading
+from medspace.policy.consent.reading import ACT_REASON
+from medspace.services.consents.recording import version_of
 from tests.fhirserver import fresh, served
 
 PKCS8 = PrivateFormat.PKCS8
@@ -476,3 +479,41 @@ def test_the_sdk_does_the_same(server, settings, tmp_path):
     assert names == ["patient", "status", "value", "unit"]
     with pytest.raises(MedspaceError):
         sdk.draft_view(tmp_path / "here", "Observation", min_cohort=1)
+
+
+# --- consents -------------------------------------------------------------------------------------------------------
+CONSENT_ELEMENTS = ("meta", "status", "scope", "patient", "performer", "policyRule", "provision")
+CONSENT_VIEW = {
+    "resourceType": "ViewDefinition",
+    "name": "consent",
+    "status": "active",
+    "resource": "Consent",
+    "select": [
+        {"column": [{"name": one.lower(), "path": f"{one}.exists()", "type": "boolean"} for one in CONSENT_ELEMENTS]}
+    ],
+}
+
+
+def test_consents_come_from_a_server_with_all_that_decides_and_are_read(server, settings, fetched, tmp_path):
+    consents = [
+        {
+            "resourceType": "Consent",
+            "id": f"c{number}",
+            "meta": {"versionId": str(number + 1)},
+            "status": "active",
+            "scope": {"coding": [{"code": "research"}]},
+            "patient": {"reference": f"Patient/p{number}"},
+            "provision": {"type": "permit", "purpose": [{"system": ACT_REASON, "code": "HRESCH"}]},
+            "sourceAttachment": {"title": "a scan that nobody needs"},
+        }
+        for number in range(5)
+    ]
+    server.control(resources={**resources(5), "Consent": consents})
+    (tmp_path / "consent.json").write_text(json.dumps(CONSENT_VIEW))
+    fetched(settings(server, views=["consent.json"]))
+    found = lines(tmp_path, "Consent")
+    assert all("sourceAttachment" not in one for one in found)
+    assert [reading.read(one, version_of(one)) for one in found] == [
+        reading.read(one, version_of(one)) for one in consents
+    ]
+    assert [version_of(one) for one in found] == [1, 2, 3, 4, 5]
