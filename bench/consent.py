@@ -30,7 +30,9 @@ from medspace.adapters.sql import create, open_database
 from medspace.app.compose.parts import COLLECTIONS
 from medspace.app.features.consent.service import Consents
 from medspace.app.node.node import Node
+from medspace.connector.cutoff import CutOff
 from medspace.connector.model import AGREEMENTS, TRANSFERS, TransferState
+from medspace.connector.transfer.service import Transfers
 from medspace.connector.usage.calls import Visit
 from medspace.connector.usage.model import JOBS, Job
 from medspace.core.paging import each
@@ -236,13 +238,13 @@ def _consents(clinic: Clinic) -> Consents:
     async def terminate(*_: object) -> None:
         """Telling the user comes after, and holds nothing up."""
 
+    transfers = cast("Transfers", SimpleNamespace(terminate=terminate))
     node = SimpleNamespace(
         did=clinic.did,
         database=clinic.database,
         randomness=clinic.salting,
         clock=clinic.clock,
-        usage=clinic.control,
-        transfers=SimpleNamespace(terminate=terminate),
+        cutoff=CutOff(clinic.database, clinic.clock, clinic.control, transfers),
     )
     return Consents(cast("Node", node))
 

@@ -11,6 +11,7 @@ from medspace.adapters.mldsa import FileMldsaKeys
 from medspace.app.node.assets import Assets
 from medspace.app.node.changes import Changes
 from medspace.app.node.config import Config
+from medspace.connector.cutoff import CutOff
 from medspace.connector.local import Local
 from medspace.connector.negotiation.service import Negotiations
 from medspace.connector.ports import FactsOf
@@ -76,6 +77,11 @@ class Node:
     def did(self) -> str:
         """The DID of this connector."""
         return self.config.did
+
+    @property
+    def cutoff(self) -> CutOff:
+        """What cuts off uses that may not go on."""
+        return CutOff(self.database, self.clock, self.usage, self.transfers)
 
     def members(self) -> tuple[Member, ...]:
         """The members of the space, by the latest list."""

@@ -121,6 +121,8 @@ class ConsentCondition(Neutral):
         now = 0 if request.time is None else seconds(request.time)
         key = editions.key(edition, asked)
         found = self._register.reached(asked, key, now, edition.upto, after_death=edition.terms.after_death)
+        if not found.undecided:  # nobody on whom a person could have decided
+            return found
         return found.with_decided(decisions.allowed(tx, edition, asked.purpose or "", self._register.number))
 
     def _touched(self, kind: str, step: Step) -> editions.Touched:

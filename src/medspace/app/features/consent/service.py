@@ -1,19 +1,14 @@
 """Consents as the data office sees them: import, withdraw, explain, editions of datasets, replay."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from medspace.app.doors.views import Speak
 from medspace.app.node.node import Node
 from medspace.connector.catalogue.service import show_reach
-from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS
-from medspace.connector.reasons import sentences
 from medspace.connector.usage import labelling
 from medspace.core.canonical import JsonObject
-from medspace.core.decision import Decision
-from medspace.core.errors import StorageError
 from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.ledger.model import decode
@@ -39,9 +34,6 @@ from medspace.services.consents.register import Register
 
 LEAST = 10  # patients who have said something new before an edition follows
 PAGE = 1_000
-_LOGGER = logging.getLogger("medspace.consent")
-# It is over or about to be, or storage failed: its next step, if any, ends it.
-_RACES = (CrossedError, TransitionError, UnknownProcessError, StorageError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +85,8 @@ class Consents:
         return {"patients": await self.node.database.write(unit), "ended": await self.cut()}
 
     async def cut(self) -> int:
-        """Close what may not go on, in one transaction, then tell its users; how many uses."""
-        found = await self.node.database.write(self.node.usage.cut)
-        for use, decision in found:
-            await self._end(use, decision)
-        return len(found)
-
-    async def _end(self, use: str, decision: Decision) -> None:
-        try:
-            await self.node.transfers.terminate(use, decision.code, *sentences(decision))
-        except _RACES as error:
-            _LOGGER.warning("termination.failed", extra={"facts": {"process": use, "code": error.code}})
+        """Cut off what may not go on; how many uses."""
+        return len(await self.node.cutoff.cut())
 
     # --- datasets ------------------------------------------------------------------------------------------------
 

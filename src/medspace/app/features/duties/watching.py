@@ -5,16 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from medspace.app.node.node import Node
+from medspace.connector.cutoff import OWED, RACES
 from medspace.connector.duties import service
 from medspace.connector.duties.model import AWAIT, OwedDuty
-from medspace.connector.errors import CrossedError, TransitionError, UnknownProcessError
 from medspace.connector.model import AGREEMENTS, TRANSFERS, Role, Transfer, TransferState
-from medspace.connector.reasons import clause_of, sentences
-from medspace.connector.steady import advance
 from medspace.connector.usage.model import LABELS
 from medspace.core.clock import instant
-from medspace.core.decision import Decision
-from medspace.core.errors import StorageError
 from medspace.core.paging import each
 from medspace.core.store import Transaction
 from medspace.policy import labels, limits, odrl
@@ -22,10 +18,7 @@ from medspace.policy import labels, limits, odrl
 MOST = 10.0  # seconds without a look, whatever happens
 AGAIN = 0.05  # seconds: what is kept in memory may follow its record a moment later
 HEARD_FIRST = timedelta(seconds=60)  # after a start, users may say first what they did while this connector was away
-OWED = "policy.duty_violated"
 _LOGGER = logging.getLogger("medspace.duties")
-# It is over or about to be, or storage failed: the next look sees it again.
-_RACES = (CrossedError, TransitionError, UnknownProcessError, StorageError)
 
 
 @dataclass(slots=True)
@@ -41,33 +34,11 @@ class Watching:
         now = self.node.clock.now()
         self._from = self._from or now + self.patience
         await self.overdue(now)
-        await self.cut()
+        await self.node.cutoff.cut()
         await self._go_on()
         soonest = await self.node.database.read(next_end)
         wait = MOST if soonest is None else (soonest - self.node.clock.now()).total_seconds()
         return max(min(wait, MOST), 0.02)
-
-    async def cut(self) -> list[str]:
-        """Cut off uses that may not go on, all at once, then tell their users; returns their pids."""
-        now = self.node.clock.now()
-
-        def unit(tx: Transaction) -> list[tuple[str, Decision]]:
-            advance(tx, now)
-            return self.node.usage.cut(tx)
-
-        found = await self.node.database.write(unit)
-        for use, decision in found:
-            await self._end(use, decision)
-        return [use for use, _ in found]
-
-    async def _end(self, use: str, decision: Decision) -> None:
-        """What is owed can still be done, so such a use is suspended; all else is over for good."""
-        steer = self.node.transfers.suspend if decision.code == OWED else self.node.transfers.terminate
-        code = clause_of(decision) if (clause_of(decision) or "").startswith("label.") else decision.code
-        try:
-            await steer(use, code or decision.code, *sentences(decision))
-        except _RACES as error:
-            _LOGGER.warning("termination.failed", extra={"facts": {"process": use, "code": error.code}})
 
     async def _go_on(self) -> None:
         """Resume the uses that were suspended for duties that are settled now."""
@@ -79,7 +50,7 @@ class Watching:
         for use in await self.node.database.read(look):
             try:
                 await self.node.transfers.resume(use)
-            except _RACES as error:
+            except RACES as error:
                 _LOGGER.warning("resumption.failed", extra={"facts": {"process": use, "code": error.code}})
 
     async def overdue(self, now: datetime) -> None:
