@@ -4,18 +4,16 @@ A company that applies, an access body that is the authority of the space as wel
 a process of its own, asked with the same SDK that everybody uses.
 """
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from medspace.adapters.filenames import is_there
-from medspace.app.compose.sdk import Space, connect
+from medspace.app.compose.sdk import Space
 from medspace.app.demo.data import HOSPITALS
-from medspace.app.demo.processes import started
+from medspace.app.demo.processes import stage_of
 from medspace.app.demo.space import ASSET, PURPOSE, Party, free_ports, hold_hospital, lay_out
-from medspace.app.demo.story import DemoFolderError, heart_task
+from medspace.app.demo.story import heart_task
 from medspace.app.demo.waiting import refusal_of, until
 from medspace.app.doors.cli.screen import Screen
 from medspace.core.canonical import JsonObject
@@ -48,17 +46,9 @@ def permit_parties(ports: Sequence[int]) -> tuple[Party, ...]:
 def run_permit(screen: Screen, folder: Path | None = None) -> JsonObject:
     """Tell the story; returns what it showed."""
     began = time.perf_counter()
-    with ExitStack() as stack:
-        if folder is not None and is_there(folder) and any(folder.iterdir()):
-            raise DemoFolderError(folder=str(folder))
-        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medspace-permit-")))
-        members = permit_parties(free_ports(6))
-        configs = _laid_out(home, members)
-        stack.enter_context(started(list(configs.values())))
-        spaces = {
-            key: stack.enter_context(connect(file, language=screen.language, owner=True))
-            for key, file in configs.items()
-        }
+    members = permit_parties(free_ports(6))
+    laid_out = partial(_laid_out, members=members)
+    with stage_of(folder, "medspace-permit-", laid_out, screen.language) as (_, spaces):
         told = tell_permit(members, spaces)
         told["seconds"] = round(time.perf_counter() - began, 1)
         screen.show(told, lambda: _show(screen, told))

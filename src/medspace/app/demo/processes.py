@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Timer
 
-from medspace.app.demo.story import DemoError
+from medspace.adapters.filenames import is_there
+from medspace.app.compose.sdk import Space, connect
+from medspace.app.demo.story import DemoError, DemoFolderError
 from medspace.core.text import Text, msgid
 
 STARTUP = 120.0  # seconds for all of them, on a loaded machine
@@ -32,6 +35,28 @@ def started(configs: Sequence[Path]) -> Iterator[None]:
             process.terminate()
         for process in processes.values():
             _wait_until_ended(process)
+
+
+@contextmanager
+def stage_of(
+    folder: Path | None, prefix: str, lay_out: Callable[[Path], Mapping[str, Path]], language: str
+) -> Iterator[tuple[Path, dict[str, Space]]]:
+    """Where a story takes place: its folder (a temporary one without), and an owner's SDK for each running connector.
+
+    Raises:
+        DemoFolderError: the folder is in use.
+        DemoError: a connector did not start.
+    """
+    with ExitStack() as stack:
+        if folder is not None and is_there(folder) and any(folder.iterdir()):
+            raise DemoFolderError(folder=str(folder))
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+        configs = lay_out(home)
+        stack.enter_context(started(list(configs.values())))
+        yield (
+            home,
+            {key: stack.enter_context(connect(file, language=language, owner=True)) for key, file in configs.items()},
+        )
 
 
 def _start(file: Path) -> "subprocess.Popen[str]":
