@@ -5,10 +5,18 @@ import subprocess
 import sys
 
 import httpx
+import msgspec
 import pytest
 
 from medspace.adapters.sealedfile import SealedFileError
-from medspace.app.features.wallets.wallet import HospitalAwayError, HospitalRefusedError, NoCardError, WalletFileError
+from medspace.app.features.wallets.wallet import (
+    HospitalAwayError,
+    HospitalRefusedError,
+    NoCardError,
+    NoHospitalError,
+    SeveralHospitalsError,
+    WalletFileError,
+)
 from medspace.services.wallets import holder
 from medspace.trust.credentials import jose
 from medspace.wallet import Wallet
@@ -172,6 +180,16 @@ def test_what_a_wallet_has_not(wallet):
         with pytest.raises(NoCardError):
             call()
     assert wallet.uses(place) == []
+
+
+def test_a_wallet_without_a_hospital_and_one_with_two_say_so(wallet, tmp_path):
+    with Wallet.new(tmp_path / "empty", PASSPHRASE, cost=QUICK) as empty, pytest.raises(NoHospitalError):
+        empty.place()
+    other = msgspec.structs.replace(wallet.place(), origin="http://other.example")
+    wallet.content.places.append(other)
+    with pytest.raises(SeveralHospitalsError):
+        wallet.place()
+    assert wallet.place("http://other.example") is other
 
 
 # --- the door ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medspace.adapters.oswords import why
 from medspace.app.doors.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, LanguageOption
 from medspace.app.doors.cli.screen import Screen
 from medspace.app.doors.cli.session import session
@@ -19,6 +20,7 @@ from medspace.core.text import Text, counted, msgid
 
 BATCH = 200  # documents that are sent at once
 LONGEST_LINE = 1 << 16  # bytes
+LARGEST_FILE = 16 * 1024 * 1024  # bytes
 OUTSIDE = 5  # exit code: something was not inside consent
 
 app = typer.Typer(
@@ -33,6 +35,14 @@ class ConsentFileError(InvalidInputError):
     code = "consent.file"
     sentence = msgid("{file} cannot be read at line {line}.")
     next_step = msgid("Write one FHIR resource per line (NDJSON), in UTF-8, at most 64 KiB each.")
+
+
+class ConsentUnreadableError(InvalidInputError):
+    """A file that is not there, may not be read, or holds something else."""
+
+    code = "consent.file_unreadable"
+    sentence = msgid("The file {file} cannot be read: {reason}.")
+    next_step = msgid("Check the name of the file, and that it may be read.")
 
 
 @app.command("import")
@@ -281,29 +291,38 @@ def _lines(file: Path) -> Iterator[bytes]:
         with file.open("rb") as content:
             while line := content.readline(LONGEST_LINE + 1):
                 yield line
-    except OSError:
-        raise ConsentFileError(file=str(file), line=0) from None
+    except OSError as error:
+        raise ConsentUnreadableError(file=str(file), reason=why(error)) from None
 
 
 def _document(file: Path, number: int, line: bytes) -> JsonObject:
-    try:
-        found = jsonlib.loads(line) if len(line) <= LONGEST_LINE else None
-    except (ValueError, RecursionError):
-        found = None
+    found = _decoded(line) if len(line) <= LONGEST_LINE else None
     if not isinstance(found, dict):
         raise ConsentFileError(file=str(file), line=number)
     return found
 
 
+def _decoded(content: bytes) -> object:
+    """What JSON holds; None where it is none."""
+    try:
+        return jsonlib.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _object(file: Path) -> dict[str, Any]:
-    return dict(_document(file, 1, _content(file)))
+    found = _decoded(_content(file))
+    if not isinstance(found, dict):
+        raise ConsentUnreadableError(file=str(file), reason=Text(msgid("it is not JSON")))
+    return found
 
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
-    except OSError:
-        raise ConsentFileError(file=str(file), line=0) from None
+        with file.open("rb") as content:
+            return content.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConsentUnreadableError(file=str(file), reason=why(error)) from None
 
 
 ANSWERS = {

@@ -72,6 +72,22 @@ class NoCardError(InvalidInputError):
     next_step = msgid("See what it has with `medspace wallet cards`.")
 
 
+class NoHospitalError(InvalidInputError):
+    """The wallet has no card of any hospital."""
+
+    code = "wallet.no_hospital"
+    sentence = msgid("The wallet has no card of a hospital yet.")
+    next_step = msgid("Fetch one by the hospital's invitation: `medspace wallet receive LINK NUMBER`.")
+
+
+class SeveralHospitalsError(InvalidInputError):
+    """The wallet has cards of several hospitals, and none was named."""
+
+    code = "wallet.several_hospitals"
+    sentence = msgid("The wallet has cards of several hospitals.")
+    next_step = msgid("Name one with --at, as `medspace wallet cards` shows it.")
+
+
 class HospitalRefusedError(RefusedError):
     """What a hospital refused, in its own words."""
 
@@ -279,11 +295,17 @@ class Wallet:
         """What the wallet has for a hospital, by its name or address; the only one where none is named.
 
         Raises:
-            NoCardError: nothing, or several.
+            NoHospitalError: it has none at all.
+            NoCardError: it has none of that hospital.
+            SeveralHospitalsError: it has several, and none is named, or several of that name.
         """
         found = [one for one in self.content.places if hospital in ("", one.name, one.origin)]
-        if len(found) != 1:
-            raise NoCardError(what=hospital or "-")
+        if not self.content.places:
+            raise NoHospitalError
+        if not found:
+            raise NoCardError(what=hospital)
+        if len(found) > 1:
+            raise SeveralHospitalsError
         return found[0]
 
     def held(self, place: HospitalPlace) -> Held:
