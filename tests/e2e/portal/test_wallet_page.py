@@ -14,7 +14,7 @@ from medspace.services.consents import signed
 from medspace.services.wallets.ports import UseOfPatient
 from tests.e2e.portal.browser import AXE, RULES, WIDTHS, browsing, visiting
 from tests.e2e.portal.keys import confirm
-from tests.e2e.space import PURPOSE, staged
+from tests.e2e.space import ASSET, PURPOSE, hospital, staged
 from tests.e2e.test_wallets import FORM
 
 LOOKS = os.environ.get("MEDSPACE_LOOKS", "")
@@ -52,7 +52,7 @@ def stage(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, staged(folder) as stage:
         patch.setattr(signed, "uses", used)
         stage.add("authority")
-        clinic = stage.add("clinic")
+        clinic = stage.add("clinic", hospital(route="consent"))
         origin = f"http://localhost:{clinic.config.public.port}"
         clinic.file.write_text(clinic.file.read_text() + f'\n[wallets]\nurl = "{origin}"\n')
         stage.open()
@@ -229,25 +229,49 @@ def test_nothing_of_anybody_is_in_a_cache_or_a_storage_that_scripts_read(person)
     assert "unsafe" not in policy
 
 
-def test_the_data_office_sees_what_was_said_in_a_wallet_and_records_a_withdrawal(stage, person, browser):
+@pytest.fixture(scope="module")
+def officer(stage, browser):
+    """Somebody of the clinic's data office, who has used a passkey a moment ago."""
+    with visiting(browser, f"http://localhost:{stage.nodes['clinic'].config.private.port}") as officer:
+        officer.enter(stage.space("clinic").portal_link()["url"])
+        confirm(officer)
+        yield officer
+
+
+def asks_about(officer, patient):
+    officer.open("/consent")
+    officer.suits()
+    officer.page.get_by_label("The patient, as the rows of the dataset say it").fill(patient)
+    officer.page.get_by_role("button", name="What did this patient say?").click()
+    officer.page.get_by_role("heading", name=f"Patient {patient}").wait_for()
+    assert patient not in officer.page.url
+    officer.suits()
+
+
+def test_the_data_office_sees_what_was_said_in_a_wallet_and_records_a_withdrawal(stage, person, officer):
     person.invited("p-41")
     person.press("Fetch my card")
     person.press("I have written it down")
     person.sees("You have not decided")
     person.consents()
     person.sees("Thank you. The receipt is in your wallet.")
-    clinic = stage.nodes["clinic"]
-    with visiting(browser, f"http://localhost:{clinic.config.private.port}") as officer:
-        officer.enter(stage.space("clinic").portal_link()["url"])
-        confirm(officer)
-        officer.open("/consent")
-        officer.suits()
-        officer.page.get_by_label("The patient, as the rows of the dataset say it").fill("p-41")
-        officer.page.get_by_role("button", name="What did this patient say?").click()
-        officer.page.get_by_role("heading", name="Patient p-41").wait_for()
-        assert "p-41" not in officer.page.url
-        officer.suits()
-        officer.page.get_by_text("counts", exact=True).wait_for()
-        officer.page.get_by_role("button", name="Record the withdrawal").click()
-        officer.page.get_by_text("withdrawn", exact=True).wait_for()
-        assert stage.space("clinic").explain_consent("p-41")["consents"][0]["why"] == "withdrawn"
+    asks_about(officer, "p-41")
+    officer.page.get_by_text("counts", exact=True).wait_for()
+    officer.page.get_by_role("button", name="Record the withdrawal").click()
+    officer.page.get_by_text("withdrawn", exact=True).wait_for()
+    assert stage.space("clinic").explain_consent("p-41")["consents"][0]["why"] == "withdrawn"
+
+
+def test_the_data_office_decides_where_a_consent_leaves_it_open(stage, officer):
+    space = stage.space("clinic")
+    unread = [{"expression": {"language": "text/cql", "expression": "x"}}]
+    made = {"resourceType": "Consent", "id": "c1", "status": "active", "decision": "permit", "provision": unread}
+    space.record_consents([made | {"subject": {"reference": "Patient/p1-7"}}])
+    space.put_consent_terms(ASSET, "person")
+    assert space.undecided_patients(ASSET, PURPOSE) == ["p1-7"]
+    asks_about(officer, "p1-7")
+    officer.page.get_by_label("Dataset and purpose").select_option(f"{ASSET} {PURPOSE}")
+    officer.page.get_by_label("Why").fill("seen in the file")
+    officer.page.get_by_role("button", name="It is allowed").click()
+    officer.page.get_by_role("heading", name="Patient p1-7").wait_for()
+    assert space.undecided_patients(ASSET, PURPOSE) == []

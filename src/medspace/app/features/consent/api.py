@@ -112,8 +112,8 @@ def routes(consents: Consents) -> APIRouter:
         return json_response(await consents.describe(listed, by=by.id))
 
     @routes.get("/consent/patients/{patient}", **needs(Scope.TERMS))
-    async def explain(patient: str, user: Text = "", purpose: Text = "") -> Response:
-        return json_response(await consents.explain(patient, user=user, purpose=purpose))
+    async def explain(patient: str, request: Request, user: Text = "", purpose: Text = "") -> Response:
+        return json_response(await consents.explain(patient, speak_to(request), user=user, purpose=purpose))
 
     @routes.get("/consent/undecided/{dataset:path}", **needs(Scope.TERMS))
     async def undecided(dataset: str, purpose: Text, user: Text = "") -> Response:

@@ -48,12 +48,14 @@ async def withdraw(visit: PortalVisit) -> Response:
 
 async def decide(visit: PortalVisit) -> Response:
     """Record what a person decided on a patient."""
-    said = {name: visit.field(name) for name in ("patient", "dataset", "purpose", "reason")}
+    patient, reason = visit.field("patient"), visit.field("reason")
+    dataset, _, purpose = visit.field("about").partition(" ")  # the identity of a dataset has no space
+    said = {"patient": patient, "dataset": dataset, "purpose": purpose, "reason": reason}
     try:
         await visit.post("/consent/decisions", {**said, "allowed": visit.field("verdict") == "allow"})
     except InquiryError as error:
         return visit.refused(LIST, error, **await _datasets(visit))
-    return await _shown(visit, said["patient"])
+    return await _shown(visit, patient)
 
 
 async def _shown(visit: PortalVisit, name: str, done: JsonObject | None = None) -> Response:

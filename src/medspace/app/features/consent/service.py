@@ -140,7 +140,7 @@ class Consents:
 
     # --- patients ------------------------------------------------------------------------------------------------
 
-    async def explain(self, patient: str, *, user: str = "", purpose: str = "") -> JsonObject:
+    async def explain(self, patient: str, speak: Speak, *, user: str = "", purpose: str = "") -> JsonObject:
         """What a patient allows of each dataset, to whom, and by which provision.
 
         Raises:
@@ -158,7 +158,9 @@ class Consents:
                 named = tuple(wanted or edition.counts or _purposes(tx, dataset))
                 asked = explaining.ConsentInquiry(self._parties(user), named)
                 said = explaining.explain(tx, self.register, edition, asked, patient, now)
-                found += [asdict(one) | {"answer": one.answer.value} for one in said]
+                found += [
+                    {**asdict(one), "answer": one.answer.value, "words": _words(one.purpose, speak)} for one in said
+                ]
             return found
 
         answers = await self.node.database.read(look)
@@ -246,7 +248,12 @@ class Consents:
 
         def look(tx: Transaction) -> list[JsonObject]:
             return [
-                {**asdict(one), "name": names.get(one.user, ""), "asks": _asked(tx, one.agreement, speak)}
+                {
+                    **asdict(one),
+                    "words": _words(one.purpose, speak),
+                    "name": names.get(one.user, ""),
+                    "asks": _asked(tx, one.agreement, speak),
+                }
                 for one in tracing.uses_of(tx, patient)
             ]
 
@@ -267,6 +274,10 @@ class Consents:
             return {"entries": size, "examined": replay.examined, "outside": found}
 
         return await self.node.database.read(look)
+
+
+def _words(purpose: str, speak: Speak) -> str:
+    return purposes.words(purpose).render(speak)
 
 
 def _asked(tx: Transaction, agreement: str, speak: Speak) -> list[str]:
